@@ -1,0 +1,11 @@
+import { defineConfig } from 'tsup';
+
+export default defineConfig({
+  entry: ['src/cli.ts'],
+  format: ['esm'],
+  target: 'es2022',
+  platform: 'node',
+  splitting: true,
+  sourcemap: true,
+  clean: true,
+});
