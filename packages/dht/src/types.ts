@@ -1,0 +1,321 @@
+/**
+ * The public face of a Molia node: options, results, events. Text keys, hashes, ids and public keys are 64 lower-case
+ * hex digits; a `Key` argument may also be its 32 bytes. Times are milliseconds unless the name says `Sec`.
+ */
+import type { BoundAddress, Transport, TransportStats } from '@molia/core';
+
+/** 32 bytes, or their 64 lower-case hex digits. */
+export type Key = string | Uint8Array;
+
+/** 64 lower-case hex digits. */
+export type Hex = string;
+
+/** Where a node keeps what it must remember between runs (contacts, handshake time stamp): opaque bytes. */
+export interface PeerstoreDriver {
+  /** `undefined` when nothing was saved yet. Rejects when it exists but cannot be read. */
+  load(): Promise<Uint8Array | undefined>;
+  /** Replaces everything, atomically. */
+  save(bytes: Uint8Array): Promise<void>;
+  /** Keeps bytes that could not be understood, under another name; resolves with where they are now. */
+  setAside?(bytes: Uint8Array): Promise<string>;
+}
+
+/** Every option of {@link createNode}; all are optional. An unknown key throws a TypeError. */
+export interface NodeOptions {
+  /**
+   * `'public'` (default), or the name or secret of a private network, 1 to 256 characters. Nodes with different
+   * networks cannot even complete a handshake.
+   */
+  network?: string;
+  /** 32-byte Ed25519 seed: the node's identity. Default: a fresh random one. Copied; the caller's bytes stay untouched. */
+  identity?: Uint8Array;
+  /**
+   * Local addresses, `'0.0.0.0:0'` or `'[::]:49737'`. Default: both families on one random port, IPv6 left out where
+   * the machine has none. Port 0 picks a free one.
+   */
+  listen?: readonly string[];
+  /** Nodes to join through: `'<public key hex>@host:port'`, host a name or an address. Default none: a network of one. */
+  seeds?: readonly string[];
+  /** DNS names whose TXT records hold `molia=<public key hex>@host:port`. */
+  dnsSeeds?: readonly string[];
+  /** A file path, or a driver. Default: nothing is remembered. */
+  peerstore?: string | PeerstoreDriver;
+  /** Only asks, is never listed in routing tables and stores nothing for others. Default false. */
+  client?: boolean;
+  /** What carries the datagrams. Default: UDP on `listen`. */
+  transport?: Transport;
+  /** Join at once, and again by itself whenever no contact is left. Default true. */
+  autoJoin?: boolean;
+  /** Handshake, memory and rate limits. */
+  limits?: NodeLimits;
+  /** Told of alerts and state changes; never throws into the node. */
+  onEvent?: (event: NodeEvent) => void;
+  /** Closes the node when it fires. */
+  signal?: AbortSignal;
+}
+
+/** Limits; each bounds memory or work. */
+export interface NodeLimits {
+  /** WireGuard peers held at once, 16 to 1 048 576. Default 65 536. */
+  peersMax?: number;
+  /** Records held for others, 1 to 16 777 216. Default 100 000. */
+  recordsMax?: number;
+  /** Bytes of those records. Default 256 MiB. */
+  storeBytesMax?: number;
+  /** Client operations running at once; more wait in line. Default 256. */
+  operationsMax?: number;
+  /** Client operations waiting in line; more reject. Default 16 384. */
+  operationsQueuedMax?: number;
+}
+
+/** One-way reports of a node. */
+export type NodeEvent =
+  /** The table holds contacts again. */
+  | { readonly type: 'joined'; readonly contacts: number; readonly elapsedMs: number }
+  /** No contact is left; the node keeps trying its seeds and its peerstore. */
+  | { readonly type: 'isolated' }
+  /** Something an operator should look at; `hint` says what to do. */
+  | { readonly type: 'alert'; readonly code: string; readonly message: string; readonly hint?: string }
+  | { readonly type: 'closed' };
+
+export type NodeState = 'joining' | 'ready' | 'isolated' | 'closed';
+
+/** Options that every operation takes. */
+export interface OperationOptions {
+  /** Gives up with TIMEOUT, 1 to 600 000. Default 10 000 (30 000 for values that do not fit one datagram). */
+  timeoutMs?: number;
+  /** Gives up with ABORTED; everything in flight for the operation is dropped. */
+  signal?: AbortSignal;
+  /** Called synchronously while the operation runs; what it throws is ignored. */
+  onProgress?: (progress: Progress) => void;
+}
+
+/** How far an operation is. */
+export interface Progress {
+  /** Nodes asked so far. */
+  readonly asked: number;
+  /** Nodes that answered so far. */
+  readonly answered: number;
+  /** Leading bits that the closest node found so far shares with the target. */
+  readonly closestBits: number;
+  readonly elapsedMs: number;
+}
+
+export interface GetOptions extends OperationOptions {
+  /** `'blind'` and `'relay'` reject with UNSUPPORTED in this version. */
+  privacy?: 'none' | 'blind' | 'relay';
+}
+
+export interface WriteOptions extends OperationOptions {
+  /** How long nodes keep the record, 60 to 604 800. Default 86 400 (24 h). The writer refreshes it at half of it while it runs. */
+  ttlSec?: number;
+  /** Reject with NOT_ENOUGH_HOLDERS when fewer nodes (this one included) hold the record. Default 1. */
+  holdersMin?: number;
+}
+
+export interface PutMutableOptions extends WriteOptions {
+  /** Distinguishes records of one namespace; at most 64 bytes. */
+  salt?: Uint8Array | string;
+  /** Sequence, 1 to 2^53 - 1. Default: the highest one found in the network plus one. */
+  seq?: number;
+  /** Compare-and-swap: write only where exactly this sequence is held (0 = none held). */
+  cas?: number;
+  /** Unix seconds before which nobody hands the record out. Default 0: at once. */
+  notBeforeUnix?: number;
+}
+
+export interface DeleteOptions extends WriteOptions {
+  salt?: Uint8Array | string;
+}
+
+export interface GetMutableOptions extends GetOptions {
+  salt?: Uint8Array | string;
+  /** Only a record with at least this sequence will do. */
+  minSeq?: number;
+}
+
+export interface FindProvidersOptions extends GetOptions {
+  /** Stop after so many, 1 to 10 000. Default 1000. */
+  max?: number;
+}
+
+/** What every write reports. */
+export interface WriteResult {
+  /** Key of the record. */
+  readonly key: Hex;
+  /** Nodes known to hold the record now, this one included. */
+  readonly holders: number;
+  readonly elapsedMs: number;
+}
+
+/** Result of `put`: `key` is the BLAKE3 hash of the value. */
+export type PutResult = WriteResult;
+
+export interface MutableResult extends WriteResult {
+  readonly seq: number;
+}
+
+export interface MutableValue {
+  readonly key: Hex;
+  readonly owner: Hex;
+  readonly seq: number;
+  readonly value: Uint8Array;
+  /** Two values were signed under this sequence; this is the one the whole network keeps. */
+  readonly equivocated: boolean;
+}
+
+export interface Provider {
+  /** Public key of who announced. */
+  readonly publicKey: Hex;
+  readonly id: Hex;
+  readonly meta: Uint8Array;
+  readonly seq: number;
+}
+
+export interface PeerInfo {
+  readonly publicKey: Hex;
+  readonly id: Hex;
+  /** `1.2.3.4:5` or `[::1]:5`. */
+  readonly endpoint: string;
+  /** Smoothed round trip as measured by this node; `undefined` before the first answer. */
+  readonly rttMs: number | undefined;
+  /** Leading id bits shared with this node. */
+  readonly bucket: number;
+  /** Since it last answered. */
+  readonly lastSeenMs: number;
+}
+
+export interface PingResult {
+  readonly publicKey: Hex;
+  readonly id: Hex;
+  readonly endpoint: string;
+  readonly rttMs: number;
+}
+
+export interface LookupResult {
+  readonly target: Hex;
+  /** Closest first, at most 20; all of them answered. */
+  readonly contacts: readonly LookupContact[];
+  readonly asked: number;
+  readonly answered: number;
+  readonly elapsedMs: number;
+}
+
+export interface LookupContact {
+  readonly publicKey: Hex;
+  readonly id: Hex;
+  readonly endpoint: string;
+}
+
+/** A plain snapshot; JSON.stringify of it is stable and holds no secret. */
+export interface NodeStats {
+  readonly publicKey: Hex;
+  readonly id: Hex;
+  /** Never the name or secret itself. */
+  readonly network: 'public' | 'private';
+  readonly state: NodeState;
+  readonly client: boolean;
+  readonly uptimeMs: number;
+  readonly addresses: readonly string[];
+  readonly contacts: number;
+  /** Estimated nodes in the network, this one included, with its standard deviation. */
+  readonly networkSize: { readonly nodes: number; readonly standardDeviation: number };
+  /** WireGuard sessions that can carry data now. */
+  readonly sessions: number;
+  readonly store: { readonly records: number; readonly bytes: number; readonly providers: number };
+  readonly operations: { readonly running: number; readonly queued: number };
+  readonly transport: TransportStats;
+  /** Monotonic counters of each storey. */
+  readonly counters: {
+    readonly shard: Readonly<Record<string, number>>;
+    readonly wireguard: Readonly<Record<string, number>>;
+    readonly kademlia: Readonly<Record<string, number>>;
+  };
+  /** Which implementation does what: `{ aead, curves, blake3 }`. */
+  readonly providers: Readonly<Record<string, string>>;
+}
+
+/** A node of the network. Create it with `createNode`. All methods throw TypeError or RangeError synchronously for misuse. */
+export interface MoliaNode {
+  readonly publicKey: Hex;
+  readonly id: Hex;
+  /** What is bound. */
+  readonly addresses: readonly BoundAddress[];
+  readonly state: NodeState;
+  /**
+   * `'<public key>@host:port'` strings that other nodes can use as seeds. A wildcard address is replaced by this
+   * machine's own addresses, loopback last.
+   */
+  seedStrings(): string[];
+
+  /**
+   * The value whose BLAKE3 hash is `key`, verified. Looks in the own store first.
+   * Rejects: NOT_FOUND, NO_PEERS, TIMEOUT, ABORTED, CLOSED, UNSUPPORTED.
+   */
+  get(key: Key, options?: GetOptions): Promise<Uint8Array>;
+  /**
+   * Stores 0 to 65 536 bytes under their hash. Rejects: NO_PEERS, NOT_ENOUGH_HOLDERS, TIMEOUT, ABORTED, CLOSED.
+   */
+  put(value: Uint8Array | string, options?: WriteOptions): Promise<PutResult>;
+  /**
+   * Signs and stores a record that this node's owner can replace. Rejects as `put`, and STALE_SEQUENCE,
+   * CAS_MISMATCH, EQUIVOCATION.
+   */
+  putMutable(
+    namespace: string,
+    value: Uint8Array | string,
+    options?: PutMutableOptions,
+  ): Promise<MutableResult>;
+  /** The valid record with the highest sequence. A tombstone counts as NOT_FOUND. Rejects as `get`. */
+  getMutable(owner: Key, namespace: string, options?: GetMutableOptions): Promise<MutableValue>;
+  /** Writes a tombstone over this node's own record. Rejects as `putMutable`. */
+  delete(namespace: string, options?: DeleteOptions): Promise<MutableResult>;
+  /**
+   * Those who announced that they provide `key`, each once, as they are found; ends when the lookup does or at
+   * `max`. Leaving the loop cancels the lookup. The loop throws TIMEOUT, ABORTED, CLOSED, NO_PEERS.
+   */
+  findProviders(key: Key, options?: FindProvidersOptions): AsyncIterableIterator<Provider>;
+  /** Announces that this node provides `key`, with at most 128 bytes of metadata. Rejects as `put`. */
+  announceProvider(key: Key, meta?: Uint8Array | string, options?: WriteOptions): Promise<WriteResult>;
+  /**
+   * Joins through `seeds` (default: the node's own seeds, DNS seeds and peerstore); resolves with the number of
+   * contacts in the routing table. With nothing to join through it resolves with 0.
+   * Rejects: NO_PEERS (none answered), SEED_UNRESOLVED, TIMEOUT, ABORTED, CLOSED.
+   */
+  joinBootstrap(seeds?: readonly string[], options?: OperationOptions): Promise<number>;
+  /**
+   * One round trip to `'<public key>@host:port'`, or to a bare public key that is looked up first.
+   * Rejects: PEER_UNREACHABLE, NOT_FOUND, TIMEOUT, ABORTED, CLOSED.
+   */
+  ping(peer: Key, options?: OperationOptions): Promise<PingResult>;
+  /** The closest nodes to `target` that answered. Rejects: NO_PEERS, TIMEOUT, ABORTED, CLOSED. */
+  lookup(target: Key, options?: OperationOptions): Promise<LookupResult>;
+  /** The routing table, closest first. */
+  peers(): PeerInfo[];
+  stats(): NodeStats;
+  /** The counters in Prometheus text exposition format. */
+  metrics(): string;
+  /** Saves the peerstore now; resolves when it is safe. Done by itself every few minutes and on `close`. */
+  savePeerstore(): Promise<void>;
+  /** Idempotent. Running operations reject with CLOSED, sockets and timers are gone when it resolves. Never rejects. */
+  close(): Promise<void>;
+}
+
+/** Options of {@link createTestnet}: those of every node, minus what must differ between them. */
+export interface TestnetOptions extends Omit<NodeOptions, 'identity' | 'listen' | 'peerstore' | 'transport'> {
+  /** Address of every node, without port. Default `127.0.0.1`. */
+  host?: string;
+  /** Called as nodes join. */
+  onProgress?: (joined: number, wanted: number) => void;
+}
+
+/** A network of nodes in this process. */
+export interface Testnet {
+  readonly nodes: readonly MoliaNode[];
+  /** Seeds for further nodes: strings for `NodeOptions.seeds`. */
+  readonly seeds: readonly string[];
+  /** Adds one more node that has joined; it is closed with the others. */
+  addNode(options?: NodeOptions): Promise<MoliaNode>;
+  /** Closes all nodes. Idempotent. */
+  close(): Promise<void>;
+}
