@@ -1,0 +1,76 @@
+/** `npm run bench -- <suite> [--json FILE]`: every figure that Molia claims, and the command that made it. */
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { installPeers } from './processes.ts';
+import { Report } from './report.ts';
+
+const PEERS = ['hyperdht', 'libp2p-kad-dht', 'bittorrent-dht'];
+const SUITES = ['codec', 'wireguard', 'table', 'rpc', 'network'] as const;
+type Suite = (typeof SUITES)[number];
+
+interface Options {
+  json?: string;
+  runs: number;
+  seconds: number;
+  nodes: number;
+  count: number;
+  only: string[];
+}
+
+function positive(text: string): number {
+  const n = Number(text);
+  if (!Number.isFinite(n) || n <= 0) throw new InvalidArgumentError('a positive number is expected');
+  return n;
+}
+
+async function runSuite(suite: Suite, options: Options, report: Report): Promise<void> {
+  const { runs, seconds, nodes, count, only: drivers } = options;
+  const needsPeers = suite === 'codec' || suite === 'table' || suite === 'wireguard' || drivers.some((d) => d !== 'molia');
+  if (needsPeers) installPeers((line) => report.progress(line));
+  switch (suite) {
+    case 'codec':
+      return (await import('./suites/codec.ts')).codec(report);
+    case 'wireguard':
+      return (await import('./suites/wireguard.ts')).wireguard(report);
+    case 'table':
+      return (await import('./suites/table.ts')).table(report);
+    case 'rpc':
+      return (await import('./suites/rpc.ts')).rpc({ drivers, runs, seconds }, report);
+    case 'network':
+      return (await import('./suites/network.ts')).network({ drivers, runs, seconds, nodes, count, valueBytes: 200 }, report);
+  }
+}
+
+const program = new Command('bench')
+  .description('Measures Molia, and its peers in the same run.')
+  .argument('<suite>', `one of ${SUITES.join(', ')}, all`)
+  .option('--json <file>', 'write the figures, every run and the machine to a file')
+  .option('--runs <n>', 'runs of each implementation; medians are reported', positive, 3)
+  .option('--seconds <s>', 'length of each rate measurement', positive, 5)
+  .option('--nodes <n>', 'network: nodes', positive, 64)
+  .option('--count <n>', 'network: puts and gets', positive, 200)
+  .addOption(
+    new Option('--only <names>', 'implementations, separated by commas')
+      .argParser((text) => text.split(','))
+      .default(['molia', ...PEERS], 'all'),
+  )
+  .addHelpText(
+    'after',
+    `
+Examples:
+  npm run bench -- network --json docs/benchmarks/network.json
+  npm run bench -- rpc --only molia,hyperdht --runs 5
+  npm run bench -- codec`,
+  )
+  .action(async (suite: string, options: Options) => {
+    const chosen = suite === 'all' ? SUITES : SUITES.filter((s) => s === suite);
+    if (chosen.length === 0) program.error(`unknown suite '${suite}': use one of ${SUITES.join(', ')}, all`, { exitCode: 2 });
+    const report = new Report(`npm run bench -- ${process.argv.slice(2).join(' ')}`);
+    for (const s of chosen) await runSuite(s, options, report);
+    if (options.json) report.save(options.json);
+  });
+
+program.command('worker', { hidden: true }).argument('<role>').argument('<driver>').argument('<peers>').action(async (role: string, driver: string, peers: string) => {
+  await (await import('./worker.ts')).runWorker(role, driver, peers);
+});
+
+await program.parseAsync();
