@@ -1,7 +1,7 @@
 /** What the repository checks share: where it is, what git knows of it, and how to start its tools. */
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -39,13 +39,11 @@ export function run(
   command: string,
   argv: string[],
   cwd: string = root,
+  extra: Record<string, string> = {},
 ): { status: number | null; output: string } {
   const bins = [join(root, 'tools/pnpm/node_modules/.bin'), join(root, 'node_modules/.bin')];
-  const env: NodeJS.ProcessEnv = {
-    ...process.env,
-    PATH: [...bins, process.env['PATH']].join(':'),
-    NO_COLOR: '1',
-  };
+  const path = [...bins, process.env['PATH']].join(delimiter);
+  const env: NodeJS.ProcessEnv = { ...process.env, ...extra, PATH: path, NO_COLOR: '1' };
   for (const name of Object.keys(env))
     if (/^(npm_(?!config_nodedir$)|VITEST|NODE_ENV$)/i.test(name)) delete env[name];
   const r = spawnSync(command, argv, { cwd, env, encoding: 'utf8', maxBuffer: 1 << 27 });

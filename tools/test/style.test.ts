@@ -12,6 +12,7 @@ describe('style', () => {
   test('lint and format are clean', () => clean('biome', ['ci', '.']));
   test('every package and its tests typecheck', () =>
     clean('turbo', ['run', 'typecheck', '--output-logs=errors-only']));
+  test('the repository tools typecheck', () => clean('tsc', ['-p', 'tools/tsconfig.json']));
   test('no file, export or dependency is unused', () => clean('knip', ['--no-progress']));
   test('the protocol files are well formed', () => {
     const proto = join(root, 'proto');
