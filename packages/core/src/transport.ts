@@ -35,7 +35,14 @@ export interface Transport {
    * Sends one datagram to the endpoint of `path`; the bytes are copied or sent before it returns.
    * Never throws; losses count in `stats`.
    */
-  send(path: number, endpoint: Uint8Array, endpointOffset: number, bytes: Uint8Array, offset: number, length: number): void;
+  send(
+    path: number,
+    endpoint: Uint8Array,
+    endpointOffset: number,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+  ): void;
   stats(): TransportStats;
   /** Idempotent; resolves when the address is free again. */
   close(): Promise<void>;
