@@ -1,0 +1,32 @@
+/** Molia as its users get it: `createTestnet` and `createNode`, every RPC inside a WireGuard session. */
+import { createNode, createTestnet } from '@molia/dht';
+import type { Driver } from '../driver.ts';
+
+export const driver: Driver = {
+  name: 'molia',
+  encrypted: true,
+  async host(count) {
+    const net = await createTestnet(count);
+    return { bootstrap: [...net.seeds], close: () => net.close() };
+  },
+  async client(bootstrap) {
+    const seeds = bootstrap as string[];
+    const node = await createNode({ listen: ['127.0.0.1:0'], seeds });
+    await node.joinBootstrap();
+    const first = seeds[0] as string;
+    return {
+      put: async (value) => (await node.put(value)).key,
+      get: (key) => node.get(key as string),
+      lookup: async (target) => {
+        if ((await node.lookup(target)).contacts.length === 0) throw new Error('nothing found');
+      },
+      ping: async () => {
+        await node.ping(first);
+      },
+      findNode: async (target) => {
+        await node.findNode(first, target);
+      },
+      close: () => node.close(),
+    };
+  },
+};
