@@ -18,8 +18,10 @@ export interface CounterSource {
 export interface HistogramSource {
   readonly count: number;
   readonly sum: number;
-  /** How many recorded values are at most `bound`, in the unit of the source. */
-  countAtMost(bound: number): number;
+  /** How many values fell into each bucket. */
+  readonly buckets: ArrayLike<number>;
+  /** Largest value that counts in bucket `index`, rising with it. */
+  upperBound(index: number): number;
 }
 
 export interface HistogramOptions {
@@ -179,7 +181,7 @@ function exposeSeries(lines: string[], family: Family, series: Series): void {
   }
   for (const bound of options.bounds) {
     let atMost = 0;
-    for (const source of series.sources) atMost += source.countAtMost(bound / scale);
+    for (const source of series.sources) atMost += countAtMost(source, bound / scale);
     lines.push(`${name}_bucket{${comma}le="${numberText(bound)}"} ${numberText(atMost)}`);
   }
   lines.push(
@@ -187,6 +189,15 @@ function exposeSeries(lines: string[], family: Family, series: Series): void {
     `${name}_sum${braces} ${numberText(sum)}`,
     `${name}_count${braces} ${numberText(count)}`,
   );
+}
+
+/** Values that surely are at most `bound`: whole buckets only, so a value may show one exposed bucket too late. */
+function countAtMost(source: HistogramSource, bound: number): number {
+  let count = 0;
+  for (let i = 0; i < source.buckets.length && source.upperBound(i) <= bound; i++) {
+    count += source.buckets[i] as number;
+  }
+  return count;
 }
 
 function checkName(kind: Kind, name: string, shortName: string): void {
