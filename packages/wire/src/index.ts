@@ -45,7 +45,21 @@ export {
 } from './constants.ts';
 export { ContactList, contactBytes } from './contacts.ts';
 export { WIRE_DROP_BASE, WireDrop, wireDropIndex, wireDropNames } from './drops.ts';
+export {
+  featureEnabled,
+  featureSet,
+  hasFeature,
+  negotiateFeatures,
+  negotiateVersion,
+} from './features.ts';
 export { Header, isMessageType, readHeader, writeHeader } from './header.ts';
+export {
+  immutableKey,
+  mutableKey,
+  mutableKeyInto,
+  SIGNED_BYTES,
+  signedBytesInto,
+} from './keys.ts';
 export {
   FindNodeRequestView,
   FindValueRequestView,
@@ -60,6 +74,10 @@ export {
   writePing,
   writePong,
 } from './lookup-codec.ts';
+export { decodeNegotiate, encodeNegotiate, Negotiation } from './negotiate.ts';
+export type { AdmissionPuzzle, NodeEndpoint, ObservedEndpoint, RelayOffer } from './node-record.ts';
+export { createNodeRecord, decodeNodeRecord, NodeDescription } from './node-record.ts';
+export { createProviderValue, ProviderValueView, readProviderValue } from './provider-value.ts';
 export {
   attachedRecordBytes,
   RecordForm,
@@ -71,6 +89,8 @@ export {
   writeKeyedRecord,
   writeRecord,
 } from './record-view.ts';
+export type { MutableRecordInit, ProviderRecordInit } from './records.ts';
+export { attachValue, createImmutable, createMutable, createProvider, detachRecord } from './records.ts';
 export {
   ErrorView,
   FetchChunkRequestView,
@@ -92,3 +112,12 @@ export {
   writeStoreRequest,
   writeStoreResponse,
 } from './store-codec.ts';
+export {
+  compareHashes,
+  compareRecords,
+  RecordOrder,
+  recordValueHash,
+  verifyProvider,
+  verifyRecord,
+  verifyValue,
+} from './verify.ts';
