@@ -1,0 +1,242 @@
+/**
+ * The command tree: verbs, arguments, options, examples. Each verb's code is loaded when it runs, so that `molia get`
+ * does not pay for the daemon.
+ */
+import { Command, InvalidArgumentError } from 'commander';
+import type { Output } from './output.ts';
+
+/** What every verb gets beside its arguments. */
+export interface Context {
+  readonly output: Output;
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+type Action = (context: Context, ...args: string[]) => Promise<void>;
+
+const GLOBAL_HELP = `
+Exit status: 0 done, 1 failed, 2 wrong usage or configuration.
+Configuration: flag > MOLIA_* variable > molia.toml > default; see \`molia config --example\`.`;
+
+export function createProgram(output: Output): Command {
+  const program = new Command('molia')
+    .description('Put and get data through an encrypted peer-to-peer network.')
+    .option('--json', 'print one JSON object per line')
+    .option('--data-dir <dir>', 'data directory of the daemon (default: ~/.molia)')
+    .option('--config <file>', 'configuration file (default: molia.toml in the data directory)')
+    .helpOption('-h, --help', 'show help')
+    .addHelpText('after', GLOBAL_HELP)
+    .configureHelp({ showGlobalOptions: true })
+    .exitOverride()
+    .configureOutput({ outputError: () => undefined });
+
+  const verb = (usage: string, description: string, examples: readonly string[]): Command => {
+    const command = program
+      .command(usage)
+      .description(description)
+      .helpOption('-h, --help', 'show help')
+      .exitOverride()
+      .configureOutput({ outputError: () => undefined })
+      .configureHelp({ showGlobalOptions: true })
+      .addHelpText('after', `\nExamples:\n${examples.map((line) => `  $ molia ${line}`).join('\n')}`);
+    return command;
+  };
+  // Commander passes arguments, options, command: absent optional arguments are undefined.
+  const runs = (command: Command, load: () => Promise<Action>): Command =>
+    command.action(async (...given: unknown[]) => {
+      const self = given.at(-1) as Command;
+      const action = await load();
+      const options = self.optsWithGlobals<Record<string, unknown>>();
+      await action({ output, options }, ...(given.slice(0, -2) as string[]));
+    });
+
+  daemonVerbs(verb, runs);
+  dataVerbs(verb, runs);
+  networkVerbs(verb, runs);
+  return program;
+}
+
+type Verb = (usage: string, description: string, examples: readonly string[]) => Command;
+type Runs = (command: Command, load: () => Promise<Action>) => Command;
+
+function daemonVerbs(verb: Verb, runs: Runs): void {
+  runs(
+    configOptions(
+      verb('start', 'run the daemon in the foreground', [
+        'start',
+        'start --seed PUBLIC_KEY@192.0.2.7:49737',
+        'start --network home --network-secret-file ~/.molia/secret --http 127.0.0.1:9464',
+      ]),
+    ),
+    async () => (await import('./commands/start.ts')).start,
+  );
+  runs(
+    verb('stop', 'stop the daemon and wait until it is gone', ['stop', 'stop --data-dir /var/lib/molia']),
+    async () => (await import('./commands/status.ts')).stop,
+  );
+  runs(
+    verb('status', 'show what the daemon does; fails when it reaches no peer', ['status', 'status --json']),
+    async () => (await import('./commands/status.ts')).status,
+  );
+  runs(
+    verb('id', 'show the identity of this data directory, with or without a daemon', ['id', 'id --json']),
+    async () => (await import('./commands/identity.ts')).id,
+  );
+  runs(
+    verb('keygen', 'make a new identity; never overwrites one', ['keygen', 'keygen --out backup.key']).option(
+      '--out <file>',
+      'where to write the key (default: identity.key in the data directory)',
+    ),
+    async () => (await import('./commands/identity.ts')).keygen,
+  );
+  runs(
+    configOptions(
+      verb('config', 'show every effective setting, where it comes from, and the memory it allows', [
+        'config',
+        'config --example > ~/.molia/molia.toml',
+      ]),
+    ).option('--example', 'print a commented configuration file with every key'),
+    async () => (await import('./commands/config.ts')).config,
+  );
+  runs(
+    verb('version', 'show the versions of molia and of Node', ['version', 'version --json']),
+    async () => (await import('./commands/version.ts')).version,
+  );
+}
+
+function dataVerbs(verb: Verb, runs: Runs): void {
+  runs(
+    writeOptions(
+      verb('put <file>', 'store a file of at most 64 KiB (- reads stdin) and print its key', [
+        'put README.md',
+        'echo hello | molia put -',
+      ]),
+    ),
+    async () => (await import('./commands/values.ts')).put,
+  );
+  runs(
+    timeoutOption(
+      verb('get <key>', 'fetch a value, verify it and write it to stdout or a file', [
+        'get KEY',
+        'get KEY -o copy.md',
+      ]),
+    ).option('-o, --output <file>', 'write to this file instead of stdout'),
+    async () => (await import('./commands/values.ts')).get,
+  );
+  runs(
+    writeOptions(
+      verb('put-mutable <namespace> <file>', 'sign and store a record that only this node can replace', [
+        'put-mutable profile profile.json',
+        'put-mutable profile profile.json --cas 3',
+      ]),
+    )
+      .option('--salt <text>', 'distinguishes records of one namespace, at most 64 bytes')
+      .option('--seq <n>', 'sequence (default: the highest one found plus one)', whole)
+      .option('--cas <n>', 'write only where exactly this sequence is held (0: none)', whole),
+    async () => (await import('./commands/mutable.ts')).putMutable,
+  );
+  runs(
+    timeoutOption(
+      verb('get-mutable <owner> <namespace>', 'fetch the newest record of a public key', [
+        'get-mutable PUBLIC_KEY profile',
+        'get-mutable PUBLIC_KEY profile --min-seq 4 -o profile.json',
+      ]),
+    )
+      .option('--salt <text>', 'as given when it was written')
+      .option('--min-seq <n>', 'only a record with at least this sequence will do', whole)
+      .option('-o, --output <file>', 'write to this file instead of stdout'),
+    async () => (await import('./commands/mutable.ts')).getMutable,
+  );
+  runs(
+    timeoutOption(
+      verb('delete <namespace>', 'replace an own record with a signed tombstone', ['delete profile']),
+    ).option('--salt <text>', 'as given when it was written'),
+    async () => (await import('./commands/mutable.ts')).deleteMutable,
+  );
+}
+
+function networkVerbs(verb: Verb, runs: Runs): void {
+  runs(
+    writeOptions(
+      verb('announce <key>', 'announce that this node provides a key', [
+        'announce KEY',
+        'announce KEY --meta mirror-1',
+      ]),
+    ).option('--meta <text>', 'at most 128 bytes that readers get with it', ''),
+    async () => (await import('./commands/providers.ts')).announce,
+  );
+  runs(
+    timeoutOption(
+      verb('providers <key>', 'list who announced a key, as they are found', [
+        'providers KEY',
+        'providers KEY --max 5',
+      ]),
+    ).option('--max <n>', 'stop after so many', whole),
+    async () => (await import('./commands/providers.ts')).providers,
+  );
+  runs(
+    timeoutOption(
+      verb('lookup <target>', 'find the nodes closest to an id or key', ['lookup KEY', 'lookup KEY --json']),
+    ),
+    async () => (await import('./commands/network.ts')).lookup,
+  );
+  runs(
+    verb('peers', 'list the routing table, closest first', ['peers', 'peers --json']),
+    async () => (await import('./commands/network.ts')).peers,
+  );
+  runs(
+    timeoutOption(
+      verb(
+        'ping <peer>',
+        'measure one round trip to PUBLIC_KEY@HOST:PORT, or to the id or key of a known peer',
+        ['ping PUBLIC_KEY@192.0.2.7:49737', 'ping ID'],
+      ),
+    ),
+    async () => (await import('./commands/network.ts')).ping,
+  );
+  runs(
+    verb('testnet [n]', 'run a local network of n nodes (default 8) in one process', [
+      'testnet',
+      'testnet 32',
+    ]).option('--log-level <level>', 'trace, debug, info, warn, error or silent'),
+    async () => (await import('./commands/testnet.ts')).testnet,
+  );
+}
+
+function timeoutOption(command: Command): Command {
+  return command.option('--timeout <ms>', 'give up after so many milliseconds', whole);
+}
+
+function writeOptions(command: Command): Command {
+  return timeoutOption(command).option(
+    '--ttl <seconds>',
+    'how long nodes keep it, 60 to 604800 (default: 86400)',
+    whole,
+  );
+}
+
+/** Flags of configuration keys. Secrets have none. */
+function configOptions(command: Command): Command {
+  return command
+    .option('--network <name>', 'name of the network')
+    .option('--network-secret-file <file>', 'file with the secret of a private network')
+    .option('--listen <address>', 'UDP address such as 0.0.0.0:49737; may be repeated', collect)
+    .option('--seed <seed>', 'join through PUBLIC_KEY@HOST:PORT; may be repeated', collect)
+    .option('--dns-seed <domain>', 'domain whose TXT records list seeds; may be repeated', collect)
+    .option('--client', 'ask and store through others, but never be listed by them')
+    .option('--http <address>', 'serve /livez, /readyz and /metrics on this TCP address')
+    .option('--control-socket <path>', 'path of the control socket')
+    .option('--log-level <level>', 'trace, debug, info, warn, error or silent')
+    .option('--log-format <format>', 'auto, pretty or json')
+    .option('--log-file <file>', 'append the log to this file');
+}
+
+function collect(value: string, before: string[] | undefined): string[] {
+  return [...(before ?? []), value];
+}
+
+function whole(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value))
+    throw new InvalidArgumentError('Expected a whole number.');
+  return value;
+}
