@@ -3,7 +3,7 @@
  * protobuf-es; what a stranger sent is answered with a verdict all the same.
  */
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
-import { TAKEN, type Verdict } from '@molia/core';
+import { copyBytes, TAKEN, type Verdict } from '@molia/core';
 import {
   BODY_BYTES_MAX,
   KEY_BYTES,
@@ -54,9 +54,11 @@ export function decodeNegotiate(
   out: Negotiation,
 ): Verdict {
   if (length > BODY_BYTES_MAX) return WireDrop.TOO_LARGE;
+  const owned = new Uint8Array(length);
+  copyBytes(owned, 0, bytes, offset, length);
   let message: Negotiate;
   try {
-    message = fromBinary(NegotiateSchema, bytes.slice(offset, offset + length), { readUnknownFields: false });
+    message = fromBinary(NegotiateSchema, owned, { readUnknownFields: false });
   } catch {
     return WireDrop.MALFORMED;
   }

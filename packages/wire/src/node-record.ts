@@ -94,11 +94,13 @@ export function createNodeRecord(identity: Identity, description: Partial<NodeDe
 /** Reads and verifies an encoded node record; `out` is filled only on `TAKEN`. */
 export function decodeNodeRecord(encoded: Uint8Array, curves: Curves, out: NodeDescription): Verdict {
   if (encoded.length > NODE_RECORD_BYTES_MAX) return WireDrop.TOO_LARGE;
+  // A copy of our own: the fields below are views into it.
+  const owned = new Uint8Array(encoded);
   let bodyBytes: Uint8Array;
   let signature: Uint8Array;
   let body: NodeRecordBody;
   try {
-    ({ body: bodyBytes, signature } = fromBinary(NodeRecordSchema, encoded, { readUnknownFields: false }));
+    ({ body: bodyBytes, signature } = fromBinary(NodeRecordSchema, owned, { readUnknownFields: false }));
     body = fromBinary(NodeRecordBodySchema, bodyBytes, { readUnknownFields: false });
   } catch {
     return WireDrop.MALFORMED;
@@ -177,18 +179,18 @@ function toBody(from: NodeDescription): NodeRecordBody {
 }
 
 function fromBody(body: NodeRecordBody, out: NodeDescription): void {
-  out.publicKey = body.publicKey.slice();
-  out.transportKey = body.transportKey.length === 0 ? undefined : body.transportKey.slice();
+  out.publicKey = body.publicKey;
+  out.transportKey = body.transportKey.length === 0 ? undefined : body.transportKey;
   out.sequence = Number(body.sequence);
   out.endpoints = body.endpoints.map(({ kind, endpoint, priority }) => ({
     // `checkEntries` bounded the kind.
     kind: kind as EndpointKind,
-    endpoint: endpoint.slice(),
+    endpoint: endpoint,
     priority,
   }));
   out.observed = body.observed.map(({ endpoint, observer, seenUnix }) => ({
-    endpoint: endpoint.slice(),
-    observer: observer.slice(),
+    endpoint: endpoint,
+    observer: observer,
     seenUnix: Number(seenUnix),
   }));
   out.features = Number(BigInt.asUintN(32, body.features));
@@ -198,14 +200,15 @@ function fromBody(body: NodeRecordBody, out: NodeDescription): void {
     body.puzzle === undefined
       ? undefined
       : {
-          salt: body.puzzle.salt.slice(),
+          salt: body.puzzle.salt,
           difficulty: body.puzzle.difficulty,
           expiryUnix: Number(body.puzzle.expiryUnix),
         };
-  out.natClass = body.natClass;
+  // `checkBody` bounded the class.
+  out.natClass = body.natClass as NatClass;
   out.relays = body.relays.map(({ nodeId, endpoint, expiryUnix }) => ({
-    nodeId: nodeId.slice(),
-    endpoint: endpoint.slice(),
+    nodeId: nodeId,
+    endpoint: endpoint,
     expiryUnix: Number(expiryUnix),
   }));
 }
