@@ -1,0 +1,102 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { createSecureRng, createSeededRng, type Rng, randomBelow, toHex, wipe } from '../src/index.ts';
+import { check } from './property.ts';
+
+const draw = (rng: Rng, count: number) => Array.from({ length: count }, () => rng.u32());
+
+const generators: [string, () => Rng][] = [
+  ['createSecureRng', () => createSecureRng()],
+  ['createSeededRng', () => createSeededRng(42)],
+];
+
+describe.each(generators)('%s', (_, create) => {
+  it('gives unsigned 32-bit words that use every bit', () => {
+    const words = draw(create(), 4000);
+    for (let bit = 0; bit < 32; bit++) {
+      const ones = words.filter((word) => (word >>> bit) & 1).length;
+      // Six standard deviations around the half: a fair bit fails once in 500 million runs.
+      expect(Math.abs(ones - 2000)).toBeLessThan(190);
+    }
+    expect(words.every((word) => Number.isInteger(word) && word >= 0 && word < 2 ** 32)).toBe(true);
+  });
+
+  it('fills the range it is given and nothing beside it', () => {
+    const rng = create();
+    for (const length of [0, 1, 3, 4, 5, 31, 4095, 4096, 4097, 70_000]) {
+      const out = new Uint8Array(length + 6);
+      rng.fill(out, 3, length);
+      expect([...out.slice(0, 3), ...out.slice(length + 3)]).toEqual([0, 0, 0, 0, 0, 0]);
+      if (length > 30) expect(new Set(out.slice(3, length + 3)).size).toBeGreaterThan(15);
+    }
+  });
+
+  it('mixes words and bytes without repeating itself', () => {
+    const rng = create();
+    const seen = new Set<string>();
+    for (let i = 0; i < 2000; i++) {
+      const out = new Uint8Array(8);
+      rng.fill(out, 0, 8);
+      seen.add(toHex(out));
+      seen.add(`${rng.u32()}:${rng.u32()}`);
+    }
+    expect(seen.size).toBe(4000);
+  });
+});
+
+describe('createSeededRng', () => {
+  it('replays from a number or from bytes, and tells seeds apart', () => {
+    expect(draw(createSeededRng(1), 20)).toEqual(draw(createSeededRng(1), 20));
+    const bytes = Uint8Array.of(1, 2, 3);
+    expect(draw(createSeededRng(bytes), 20)).toEqual(draw(createSeededRng(bytes.slice()), 20));
+    const firsts = [0, -0.5, 1, 2, 2 ** 40].map((seed) => createSeededRng(seed).u32());
+    expect(new Set(firsts).size).toBe(5);
+  });
+
+  it('gives this sequence for ever: recorded runs replay from their seeds', () => {
+    expect(draw(createSeededRng(2026), 4)).toMatchInlineSnapshot(`
+      [
+        3519411305,
+        2572257606,
+        1876016146,
+        14259262,
+      ]
+    `);
+  });
+});
+
+describe('randomBelow', () => {
+  it('stays below its bound and reaches every value', () => {
+    const rng = createSeededRng(3);
+    const seen = new Set(Array.from({ length: 500 }, () => randomBelow(rng, 10)));
+    expect([...seen].sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    check(
+      fc.property(fc.integer({ min: 1, max: 2 ** 32 }), (bound) => {
+        const value = randomBelow(rng, bound);
+        expect(Number.isInteger(value) && value >= 0 && value < bound).toBe(true);
+      }),
+    );
+  });
+
+  it('draws again where a plain remainder would favour small values', () => {
+    // With bound 3 * 2^30 the words from 3 * 2^30 on belong to an incomplete cycle.
+    const words = [3 * 2 ** 30, 2 ** 32 - 1, 5];
+    const rng: Rng = { u32: () => words.shift() as number, fill: () => {} };
+    expect(randomBelow(rng, 3 * 2 ** 30)).toBe(5);
+    expect(words).toEqual([]);
+  });
+
+  it('refuses a bound that has no values', () => {
+    for (const bound of [0, -1, 2 ** 32 + 1, Number.NaN]) {
+      expect(() => randomBelow(createSeededRng(1), bound)).toThrow(RangeError);
+    }
+  });
+});
+
+describe('wipe', () => {
+  it('leaves zeros', () => {
+    const secret = Uint8Array.of(1, 2, 3);
+    wipe(secret);
+    expect([...secret]).toEqual([0, 0, 0]);
+  });
+});
