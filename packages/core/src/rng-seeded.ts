@@ -13,7 +13,7 @@ export function createSeededRng(seed: number | Uint8Array): Rng {
   const s = new Int32Array(4);
   for (let i = 0; i < 4; i++) s[i] = words.getInt32(i * 4, true);
   // The all-zero state is the generator's one fixed point.
-  if ((s[0] as number | 0) === 0 && s[1] === 0 && s[2] === 0 && s[3] === 0) s[0] = 1;
+  if (s[0] === 0 && s[1] === 0 && s[2] === 0 && s[3] === 0) s[0] = 1;
 
   function next(): number {
     const s1 = s[1] as number;

@@ -41,10 +41,10 @@ const RFC_8032 = [
 
 // RFC 7748 section 6.1.
 const RFC_7748 = {
-  aliceSecret: '77076d0a7318a57d3c16c17251b26645df4c2f92ebc0992ac177fba51db92c2a',
+  aliceSecret: '77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a',
   alicePublic: '8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a',
   bobSecret: '5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb',
-  bobPublic: 'de9edb7d7b7dbc4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f',
+  bobPublic: 'de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f',
   shared: '4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742',
 };
 
