@@ -34,7 +34,7 @@ export const PutVerdict = {
 /**
  * One record as the store sees it. The same reused shape is filled in by the caller for `put` (which copies
  * everything) and by the store for reads. After a read all byte ranges are borrowed: valid until the next call
- * that changes the store.
+ * that changes the store, other than `update`. `put` must not be given ranges of the store itself.
  *
  * The identity of a record is its key for types immutable and mutable, and (key, owner) for type provider.
  */
