@@ -65,3 +65,4 @@ export { TimerTable } from './timers.ts';
 export { TokenBucket } from './token-bucket.ts';
 export type { BoundAddress, Transport, TransportHost, TransportStats } from './transport.ts';
 export { ENDPOINT_BYTES } from './transport.ts';
+export { instantiateWasm, WasmStage, WasmViews } from './wasm-stage.ts';

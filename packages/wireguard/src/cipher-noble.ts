@@ -7,10 +7,10 @@ import { blake2s } from '@noble/hashes/blake2.js';
 import { hmac } from '@noble/hashes/hmac.js';
 import {
   type Cipher,
-  checkHmacKeyLength,
-  checkMacLengths,
-  checkRange,
-  HASH_BYTES,
+  checkAead,
+  checkHash,
+  checkHmac,
+  checkMac,
   KEY_BYTES,
   TAG_BYTES,
   XNONCE_BYTES,
@@ -18,17 +18,16 @@ import {
 
 type Aead = typeof chacha20poly1305 | typeof xchacha20poly1305;
 
-function slice(name: string, bytes: Uint8Array, offset: number, length: number): Uint8Array {
-  checkRange(name, bytes, offset, length);
-  return bytes.slice(offset, offset + length);
-}
-
 function counterNonce(low: number, high: number): Uint8Array {
   const nonce = new Uint8Array(12);
   const view = new DataView(nonce.buffer);
   view.setUint32(4, low >>> 0, true);
   view.setUint32(8, high >>> 0, true);
   return nonce;
+}
+
+function part(bytes: Uint8Array, offset: number, length: number): Uint8Array {
+  return bytes.slice(offset, offset + length);
 }
 
 function sealWith(
@@ -40,8 +39,7 @@ function sealWith(
   offset: number,
   length: number,
 ): void {
-  checkRange('bytes', bytes, offset, length + TAG_BYTES);
-  const plain = slice('bytes', bytes, offset, length);
+  const plain = part(bytes, offset, length);
   bytes.set(aead(key, nonce, aad).encrypt(plain), offset);
   plain.fill(0);
   key.fill(0);
@@ -56,8 +54,7 @@ function openWith(
   offset: number,
   length: number,
 ): boolean {
-  checkRange('bytes', bytes, offset, length);
-  const sealed = slice('bytes', bytes, offset, length + TAG_BYTES);
+  const sealed = part(bytes, offset, length + TAG_BYTES);
   try {
     const plain = aead(key, nonce, aad).decrypt(sealed);
     bytes.set(plain, offset);
@@ -75,56 +72,63 @@ export const nobleCipher: Cipher = {
   name: 'noble',
 
   seal(key, keyOffset, counterLow, counterHigh, aad, aadOffset, aadLength, bytes, offset, length) {
+    checkAead(key, keyOffset, aad, aadOffset, aadLength, bytes, offset, length);
     const nonce = counterNonce(counterLow, counterHigh);
-    const keyBytes = slice('key', key, keyOffset, KEY_BYTES);
-    const aadBytes = slice('aad', aad, aadOffset, aadLength);
-    sealWith(chacha20poly1305, keyBytes, nonce, aadBytes, bytes, offset, length);
+    const keyBytes = part(key, keyOffset, KEY_BYTES);
+    sealWith(chacha20poly1305, keyBytes, nonce, part(aad, aadOffset, aadLength), bytes, offset, length);
   },
 
   open(key, keyOffset, counterLow, counterHigh, aad, aadOffset, aadLength, bytes, offset, length) {
+    checkAead(key, keyOffset, aad, aadOffset, aadLength, bytes, offset, length);
     const nonce = counterNonce(counterLow, counterHigh);
-    const keyBytes = slice('key', key, keyOffset, KEY_BYTES);
-    const aadBytes = slice('aad', aad, aadOffset, aadLength);
-    return openWith(chacha20poly1305, keyBytes, nonce, aadBytes, bytes, offset, length);
+    const keyBytes = part(key, keyOffset, KEY_BYTES);
+    return openWith(
+      chacha20poly1305,
+      keyBytes,
+      nonce,
+      part(aad, aadOffset, aadLength),
+      bytes,
+      offset,
+      length,
+    );
   },
 
   xseal(key, keyOffset, nonce, nonceOffset, aad, aadOffset, aadLength, bytes, offset, length) {
-    const nonceBytes = slice('nonce', nonce, nonceOffset, XNONCE_BYTES);
-    const keyBytes = slice('key', key, keyOffset, KEY_BYTES);
-    const aadBytes = slice('aad', aad, aadOffset, aadLength);
-    sealWith(xchacha20poly1305, keyBytes, nonceBytes, aadBytes, bytes, offset, length);
+    checkAead(key, keyOffset, aad, aadOffset, aadLength, bytes, offset, length, nonce, nonceOffset);
+    const nonceBytes = part(nonce, nonceOffset, XNONCE_BYTES);
+    const keyBytes = part(key, keyOffset, KEY_BYTES);
+    sealWith(xchacha20poly1305, keyBytes, nonceBytes, part(aad, aadOffset, aadLength), bytes, offset, length);
   },
 
   xopen(key, keyOffset, nonce, nonceOffset, aad, aadOffset, aadLength, bytes, offset, length) {
-    const nonceBytes = slice('nonce', nonce, nonceOffset, XNONCE_BYTES);
-    const keyBytes = slice('key', key, keyOffset, KEY_BYTES);
-    const aadBytes = slice('aad', aad, aadOffset, aadLength);
+    checkAead(key, keyOffset, aad, aadOffset, aadLength, bytes, offset, length, nonce, nonceOffset);
+    const nonceBytes = part(nonce, nonceOffset, XNONCE_BYTES);
+    const keyBytes = part(key, keyOffset, KEY_BYTES);
+    const aadBytes = part(aad, aadOffset, aadLength);
     return openWith(xchacha20poly1305, keyBytes, nonceBytes, aadBytes, bytes, offset, length);
   },
 
   hash(out, outOffset, a, aOffset, aLength, b, bOffset, bLength) {
-    checkRange('out', out, outOffset, HASH_BYTES);
-    const first = slice('a', a, aOffset, aLength);
-    const second = slice('b', b, bOffset, bLength);
-    out.set(blake2s.create().update(first).update(second).digest(), outOffset);
+    checkHash(out, outOffset, a, aOffset, aLength, b, bOffset, bLength);
+    const state = blake2s
+      .create()
+      .update(part(a, aOffset, aLength))
+      .update(part(b, bOffset, bLength));
+    out.set(state.digest(), outOffset);
   },
 
   mac(out, outOffset, outLength, key, keyOffset, keyLength, input, offset, length) {
-    checkMacLengths(outLength, keyLength);
-    checkRange('out', out, outOffset, outLength);
-    const keyBytes = slice('key', key, keyOffset, keyLength);
-    const inputBytes = slice('input', input, offset, length);
-    out.set(blake2s(inputBytes, { key: keyBytes, dkLen: outLength }), outOffset);
+    checkMac(out, outOffset, outLength, key, keyOffset, keyLength, input, offset, length);
+    const keyBytes = part(key, keyOffset, keyLength);
+    out.set(blake2s(part(input, offset, length), { key: keyBytes, dkLen: outLength }), outOffset);
     keyBytes.fill(0);
   },
 
   hmac(out, outOffset, key, keyOffset, keyLength, a, aOffset, aLength, b, bOffset, bLength) {
-    checkRange('out', out, outOffset, HASH_BYTES);
-    checkHmacKeyLength(keyLength);
-    const keyBytes = slice('key', key, keyOffset, keyLength);
-    const first = slice('a', a, aOffset, aLength);
-    const second = slice('b', b, bOffset, bLength);
-    out.set(hmac.create(blake2s, keyBytes).update(first).update(second).digest(), outOffset);
+    checkHmac(out, outOffset, key, keyOffset, keyLength, a, aOffset, aLength, b, bOffset, bLength);
+    const keyBytes = part(key, keyOffset, keyLength);
+    const state = hmac.create(blake2s, keyBytes).update(part(a, aOffset, aLength));
+    out.set(state.update(part(b, bOffset, bLength)).digest(), outOffset);
     keyBytes.fill(0);
   },
 };

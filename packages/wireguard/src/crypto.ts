@@ -116,6 +116,8 @@ export interface Cipher {
   ): void;
 }
 
+// Specification.
+
 /** Bytes of a Poly1305 tag (RFC 8439 section 2.5). */
 export const TAG_BYTES = 16;
 /** Bytes of a ChaCha20 key (RFC 8439 section 2.3). */
@@ -124,12 +126,21 @@ export const KEY_BYTES = 32;
 export const XNONCE_BYTES = 24;
 /** Bytes of a BLAKE2s digest (RFC 7693 section 2.1). */
 export const HASH_BYTES = 32;
-/** Longest HMAC key taken here: one BLAKE2s block, so that no key is hashed first (RFC 2104 section 2). */
+
+// Ours.
+
+/** Longest HMAC key: one BLAKE2s block, so that no key is hashed first (RFC 2104 section 2). */
 export const HMAC_KEY_BYTES_MAX = 64;
+/** Longest message sealed: no UDP datagram holds more. */
+export const MESSAGE_BYTES_MAX = 65_535;
+/** Longest associated data: WireGuard needs 32 bytes. */
+export const AAD_BYTES_MAX = 1_024;
+/** Longest input of a hash or MAC: no UDP datagram holds more. */
+export const HASH_INPUT_BYTES_MAX = 65_535;
 
 /** Throws `RangeError` unless `[offset, offset + length)` lies in `bytes`; `name` is the argument at fault. */
 export function checkRange(name: string, bytes: Uint8Array, offset: number, length: number): void {
-  // A comparison with NaN or a fraction fails here too: `| 0` equality proves a 31-bit integer.
+  // `| 0` leaves a 31-bit integer alone and changes everything else that could come here.
   if ((offset | 0) !== offset || (length | 0) !== length || (offset | length) < 0) {
     throw new RangeError(
       `${name}: offset and length must be non-negative integers, got ${offset}, ${length}`,
@@ -142,15 +153,84 @@ export function checkRange(name: string, bytes: Uint8Array, offset: number, leng
   }
 }
 
-/** Throws `RangeError` for key or output lengths that `Cipher.mac` does not take. */
-export function checkMacLengths(outLength: number, keyLength: number): void {
-  if (outLength !== 16 && outLength !== 32) throw new RangeError(`outLength: 16 or 32, got ${outLength}`);
-  if (keyLength !== 16 && keyLength !== 32) throw new RangeError(`keyLength: 16 or 32, got ${keyLength}`);
+function checkMost(name: string, length: number, most: number): void {
+  if (length > most) throw new RangeError(`${name}: at most ${most} bytes, got ${length}`);
 }
 
-/** Throws `RangeError` for a key longer than `HMAC_KEY_BYTES_MAX`. */
-export function checkHmacKeyLength(keyLength: number): void {
-  if (keyLength > HMAC_KEY_BYTES_MAX) {
-    throw new RangeError(`keyLength: at most ${HMAC_KEY_BYTES_MAX}, got ${keyLength}`);
-  }
+/** The arguments of `seal` and `open`, and of `xseal` and `xopen` with their nonce. Throws `RangeError`. */
+export function checkAead(
+  key: Uint8Array,
+  keyOffset: number,
+  aad: Uint8Array,
+  aadOffset: number,
+  aadLength: number,
+  bytes: Uint8Array,
+  offset: number,
+  length: number,
+  nonce?: Uint8Array,
+  nonceOffset = 0,
+): void {
+  checkRange('key', key, keyOffset, KEY_BYTES);
+  checkRange('aad', aad, aadOffset, aadLength);
+  checkMost('aad', aadLength, AAD_BYTES_MAX);
+  if (length < 0) throw new RangeError(`bytes: length must not be negative, got ${length}`);
+  checkRange('bytes and tag', bytes, offset, length + TAG_BYTES);
+  checkMost('bytes', length, MESSAGE_BYTES_MAX);
+  if (nonce !== undefined) checkRange('nonce', nonce, nonceOffset, XNONCE_BYTES);
+}
+
+/** The arguments of `hash`. Throws `RangeError`. */
+export function checkHash(
+  out: Uint8Array,
+  outOffset: number,
+  a: Uint8Array,
+  aOffset: number,
+  aLength: number,
+  b: Uint8Array,
+  bOffset: number,
+  bLength: number,
+): void {
+  checkRange('out', out, outOffset, HASH_BYTES);
+  checkRange('a', a, aOffset, aLength);
+  checkRange('b', b, bOffset, bLength);
+  checkMost('a and b', aLength + bLength, HASH_INPUT_BYTES_MAX);
+}
+
+/** The arguments of `mac`. Throws `RangeError`. */
+export function checkMac(
+  out: Uint8Array,
+  outOffset: number,
+  outLength: number,
+  key: Uint8Array,
+  keyOffset: number,
+  keyLength: number,
+  input: Uint8Array,
+  offset: number,
+  length: number,
+): void {
+  if (outLength !== 16 && outLength !== 32) throw new RangeError(`outLength: 16 or 32, got ${outLength}`);
+  if (keyLength !== 16 && keyLength !== 32) throw new RangeError(`keyLength: 16 or 32, got ${keyLength}`);
+  checkRange('out', out, outOffset, outLength);
+  checkRange('key', key, keyOffset, keyLength);
+  checkRange('input', input, offset, length);
+  checkMost('input', length, HASH_INPUT_BYTES_MAX);
+}
+
+/** The arguments of `hmac`. Throws `RangeError`. */
+export function checkHmac(
+  out: Uint8Array,
+  outOffset: number,
+  key: Uint8Array,
+  keyOffset: number,
+  keyLength: number,
+  a: Uint8Array,
+  aOffset: number,
+  aLength: number,
+  b: Uint8Array,
+  bOffset: number,
+  bLength: number,
+): void {
+  checkHash(out, outOffset, a, aOffset, aLength, b, bOffset, bLength);
+  checkRange('key', key, keyOffset, keyLength);
+  checkMost('key', keyLength, HMAC_KEY_BYTES_MAX);
 }
