@@ -4,6 +4,7 @@
  */
 import { Command, InvalidArgumentError } from 'commander';
 import type { Output } from './output.ts';
+import { readVersion } from './version.ts';
 
 /** What every verb gets beside its arguments. */
 export interface Context {
@@ -23,6 +24,7 @@ export function createProgram(output: Output): Command {
     .option('--json', 'print one JSON object per line')
     .option('--data-dir <dir>', 'data directory of the daemon (default: ~/.molia)')
     .option('--config <file>', 'configuration file (default: molia.toml in the data directory)')
+    .version(readVersion(), '-V, --version', 'show the version')
     .helpOption('-h, --help', 'show help')
     .addHelpText('after', GLOBAL_HELP)
     .configureHelp({ showGlobalOptions: true })
@@ -37,7 +39,7 @@ export function createProgram(output: Output): Command {
       .exitOverride()
       .configureOutput({ outputError: () => undefined })
       .configureHelp({ showGlobalOptions: true })
-      .addHelpText('after', `\nExamples:\n${examples.map((line) => `  $ molia ${line}`).join('\n')}`);
+      .addHelpText('after', `\nExamples:\n${examples.map((line) => `  $ ${line}`).join('\n')}`);
     return command;
   };
   // Commander passes arguments, options, command: absent optional arguments are undefined.
@@ -62,43 +64,52 @@ function daemonVerbs(verb: Verb, runs: Runs): void {
   runs(
     configOptions(
       verb('start', 'run the daemon in the foreground', [
-        'start',
-        'start --seed PUBLIC_KEY@192.0.2.7:49737',
-        'start --network home --network-secret-file ~/.molia/secret --http 127.0.0.1:9464',
+        'molia start',
+        'molia start --seed PUBLIC_KEY@192.0.2.7:49737',
+        'molia start --network home --network-secret-file ~/.molia/secret --http 127.0.0.1:9464',
       ]),
     ),
     async () => (await import('./commands/start.ts')).start,
   );
   runs(
-    verb('stop', 'stop the daemon and wait until it is gone', ['stop', 'stop --data-dir /var/lib/molia']),
+    verb('stop', 'stop the daemon and wait until it is gone', [
+      'molia stop',
+      'molia stop --data-dir /var/lib/molia',
+    ]),
     async () => (await import('./commands/status.ts')).stop,
   );
   runs(
-    verb('status', 'show what the daemon does; fails when it reaches no peer', ['status', 'status --json']),
+    verb('status', 'show what the daemon does; fails when it reaches no peer', [
+      'molia status',
+      'molia status --json',
+    ]),
     async () => (await import('./commands/status.ts')).status,
   );
   runs(
-    verb('id', 'show the identity of this data directory, with or without a daemon', ['id', 'id --json']),
+    verb('id', 'show the identity of this data directory, with or without a daemon', [
+      'molia id',
+      'molia id --json',
+    ]),
     async () => (await import('./commands/identity.ts')).id,
   );
   runs(
-    verb('keygen', 'make a new identity; never overwrites one', ['keygen', 'keygen --out backup.key']).option(
-      '--out <file>',
-      'where to write the key (default: identity.key in the data directory)',
-    ),
+    verb('keygen', 'make a new identity; never overwrites one', [
+      'molia keygen',
+      'molia keygen --out backup.key',
+    ]).option('--out <file>', 'where to write the key (default: identity.key in the data directory)'),
     async () => (await import('./commands/identity.ts')).keygen,
   );
   runs(
     configOptions(
       verb('config', 'show every effective setting, where it comes from, and the memory it allows', [
-        'config',
-        'config --example > ~/.molia/molia.toml',
+        'molia config',
+        'molia config --example > ~/.molia/molia.toml',
       ]),
     ).option('--example', 'print a commented configuration file with every key'),
     async () => (await import('./commands/config.ts')).config,
   );
   runs(
-    verb('version', 'show the versions of molia and of Node', ['version', 'version --json']),
+    verb('version', 'show the versions of molia and of Node', ['molia version', 'molia version --json']),
     async () => (await import('./commands/version.ts')).version,
   );
 }
@@ -107,7 +118,7 @@ function dataVerbs(verb: Verb, runs: Runs): void {
   runs(
     writeOptions(
       verb('put <file>', 'store a file of at most 64 KiB (- reads stdin) and print its key', [
-        'put README.md',
+        'molia put README.md',
         'echo hello | molia put -',
       ]),
     ),
@@ -116,8 +127,8 @@ function dataVerbs(verb: Verb, runs: Runs): void {
   runs(
     timeoutOption(
       verb('get <key>', 'fetch a value, verify it and write it to stdout or a file', [
-        'get KEY',
-        'get KEY -o copy.md',
+        'molia get KEY',
+        'molia get KEY -o copy.md',
       ]),
     ).option('-o, --output <file>', 'write to this file instead of stdout'),
     async () => (await import('./commands/values.ts')).get,
@@ -125,8 +136,8 @@ function dataVerbs(verb: Verb, runs: Runs): void {
   runs(
     writeOptions(
       verb('put-mutable <namespace> <file>', 'sign and store a record that only this node can replace', [
-        'put-mutable profile profile.json',
-        'put-mutable profile profile.json --cas 3',
+        'molia put-mutable profile profile.json',
+        'molia put-mutable profile profile.json --cas 3',
       ]),
     )
       .option('--salt <text>', 'distinguishes records of one namespace, at most 64 bytes')
@@ -137,8 +148,8 @@ function dataVerbs(verb: Verb, runs: Runs): void {
   runs(
     timeoutOption(
       verb('get-mutable <owner> <namespace>', 'fetch the newest record of a public key', [
-        'get-mutable PUBLIC_KEY profile',
-        'get-mutable PUBLIC_KEY profile --min-seq 4 -o profile.json',
+        'molia get-mutable PUBLIC_KEY profile',
+        'molia get-mutable PUBLIC_KEY profile --min-seq 4 -o profile.json',
       ]),
     )
       .option('--salt <text>', 'as given when it was written')
@@ -148,7 +159,7 @@ function dataVerbs(verb: Verb, runs: Runs): void {
   );
   runs(
     timeoutOption(
-      verb('delete <namespace>', 'replace an own record with a signed tombstone', ['delete profile']),
+      verb('delete <namespace>', 'replace an own record with a signed tombstone', ['molia delete profile']),
     ).option('--salt <text>', 'as given when it was written'),
     async () => (await import('./commands/mutable.ts')).deleteMutable,
   );
@@ -158,8 +169,8 @@ function networkVerbs(verb: Verb, runs: Runs): void {
   runs(
     writeOptions(
       verb('announce <key>', 'announce that this node provides a key', [
-        'announce KEY',
-        'announce KEY --meta mirror-1',
+        'molia announce KEY',
+        'molia announce KEY --meta mirror-1',
       ]),
     ).option('--meta <text>', 'at most 128 bytes that readers get with it', ''),
     async () => (await import('./commands/providers.ts')).announce,
@@ -167,20 +178,23 @@ function networkVerbs(verb: Verb, runs: Runs): void {
   runs(
     timeoutOption(
       verb('providers <key>', 'list who announced a key, as they are found', [
-        'providers KEY',
-        'providers KEY --max 5',
+        'molia providers KEY',
+        'molia providers KEY --max 5',
       ]),
     ).option('--max <n>', 'stop after so many', whole),
     async () => (await import('./commands/providers.ts')).providers,
   );
   runs(
     timeoutOption(
-      verb('lookup <target>', 'find the nodes closest to an id or key', ['lookup KEY', 'lookup KEY --json']),
+      verb('lookup <target>', 'find the nodes closest to an id or key', [
+        'molia lookup KEY',
+        'molia lookup KEY --json',
+      ]),
     ),
     async () => (await import('./commands/network.ts')).lookup,
   );
   runs(
-    verb('peers', 'list the routing table, closest first', ['peers', 'peers --json']),
+    verb('peers', 'list the routing table, closest first', ['molia peers', 'molia peers --json']),
     async () => (await import('./commands/network.ts')).peers,
   );
   runs(
@@ -188,15 +202,15 @@ function networkVerbs(verb: Verb, runs: Runs): void {
       verb(
         'ping <peer>',
         'measure one round trip to PUBLIC_KEY@HOST:PORT, or to the id or key of a known peer',
-        ['ping PUBLIC_KEY@192.0.2.7:49737', 'ping ID'],
+        ['molia ping PUBLIC_KEY@192.0.2.7:49737', 'molia ping ID'],
       ),
     ),
     async () => (await import('./commands/network.ts')).ping,
   );
   runs(
     verb('testnet [n]', 'run a local network of n nodes (default 8) in one process', [
-      'testnet',
-      'testnet 32',
+      'molia testnet',
+      'molia testnet 32',
     ]).option('--log-level <level>', 'trace, debug, info, warn, error or silent'),
     async () => (await import('./commands/testnet.ts')).testnet,
   );
