@@ -12,6 +12,7 @@ import {
   PROTOCOL_VERSION,
 } from './constants.ts';
 import { WireDrop } from './drops.ts';
+import { checkEncoding } from './encoding.ts';
 import { type Negotiate, NegotiateSchema } from './gen/molia/v1/messages_pb.ts';
 import { type NodeRecord, NodeRecordSchema } from './gen/molia/v1/record_pb.ts';
 
@@ -54,6 +55,8 @@ export function decodeNegotiate(
   out: Negotiation,
 ): Verdict {
   if (length > BODY_BYTES_MAX) return WireDrop.TOO_LARGE;
+  const encoding = checkEncoding(NegotiateSchema, bytes, offset, length);
+  if (encoding < 0) return encoding;
   const owned = new Uint8Array(length);
   copyBytes(owned, 0, bytes, offset, length);
   let message: Negotiate;

@@ -19,6 +19,7 @@ import {
 } from './constants.ts';
 import { isCompactLength } from './contacts.ts';
 import { WireDrop } from './drops.ts';
+import { checkEncoding } from './encoding.ts';
 import { type NodeRecordBody, NodeRecordBodySchema, NodeRecordSchema } from './gen/molia/v1/record_pb.ts';
 
 const DOMAIN = new TextEncoder().encode(NODE_RECORD_DOMAIN);
@@ -96,11 +97,15 @@ export function decodeNodeRecord(encoded: Uint8Array, curves: Curves, out: NodeD
   if (encoded.length > NODE_RECORD_BYTES_MAX) return WireDrop.TOO_LARGE;
   // A copy of our own: the fields below are views into it.
   const owned = new Uint8Array(encoded);
+  let encoding = checkEncoding(NodeRecordSchema, owned, 0, owned.length);
+  if (encoding < 0) return encoding;
   let bodyBytes: Uint8Array;
   let signature: Uint8Array;
   let body: NodeRecordBody;
   try {
     ({ body: bodyBytes, signature } = fromBinary(NodeRecordSchema, owned, { readUnknownFields: false }));
+    encoding = checkEncoding(NodeRecordBodySchema, bodyBytes, 0, bodyBytes.length);
+    if (encoding < 0) return encoding;
     body = fromBinary(NodeRecordBodySchema, bodyBytes, { readUnknownFields: false });
   } catch {
     return WireDrop.MALFORMED;
