@@ -14,12 +14,13 @@ export const SEQUENCE_MAX = Number.MAX_SAFE_INTEGER;
 export const INLINE_BYTES_MAX = 1000;
 /** protocol.md section 6: default time to live of a record, seconds. */
 export const TTL_SECS_DEFAULT = 86_400;
+/** Storing nodes clamp longer ones to it. */
+export const TTL_SECS_MAX = 86_400;
 
 // Ours
 
-/** Shortest and longest time to live that a caller may ask for: a refresh at half of it must stay cheap; a week is protocol.md's longest memory. */
+/** Shortest time to live that a caller may ask for: it is refreshed at half of it, which must stay cheap. */
 export const TTL_SECS_MIN = 60;
-export const TTL_SECS_MAX = 604_800;
 /** Largest datagram: 1200 of message, 32 of WireGuard, and an extended initiation stays below 1400. */
 export const DATAGRAM_BYTES_MAX = 1452;
 /** Kernel socket buffers: 4 MiB hold about 3 000 datagrams of 1200 bytes, 30 ms at 100 000 a second. The kernel may cap it. */

@@ -16,6 +16,8 @@ export type MoliaErrorCode =
   | 'TIMEOUT'
   /** The caller's `signal` fired; `cause` is its reason. */
   | 'ABORTED'
+  /** Too many operations of this node are waiting already. */
+  | 'BUSY'
   /** The node was closed before or while the operation ran. */
   | 'CLOSED'
   /** No other node could be reached: nothing to ask. */

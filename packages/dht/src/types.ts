@@ -107,7 +107,7 @@ export interface GetOptions extends OperationOptions {
 }
 
 export interface WriteOptions extends OperationOptions {
-  /** How long nodes keep the record, 60 to 604 800. Default 86 400 (24 h). The writer refreshes it at half of it while it runs. */
+  /** How long nodes keep the record, 60 to 86 400 seconds. Default 86 400 (24 h). The writer refreshes it at half of it while it runs. */
   ttlSec?: number;
   /** Reject with NOT_ENOUGH_HOLDERS when fewer nodes (this one included) hold the record. Default 1. */
   holdersMin?: number;

@@ -1,0 +1,474 @@
+/**
+ * `createNode`: a node of the DHT as a program uses it. It checks arguments, ties the stack to sockets, clock, peerstore
+ * and seeds, and turns the engine's events into promises. Everything it starts, `close` ends.
+ */
+import {
+  type BoundAddress,
+  blake3Provider,
+  type Curves,
+  createIdentity,
+  createSecureRng,
+  equalBytes,
+  type Identity,
+  networkPsk,
+  PUBLIC_NETWORK,
+  toHex,
+} from '@molia/core';
+import { createMemoryStore, EventKind, type KademliaEvent, type RecordStore } from '@molia/kademlia';
+import { defaultCipher } from '@molia/wireguard';
+import { Call } from './call.ts';
+import { createProcessClock } from './clock.ts';
+import * as limits from './constants.ts';
+import { type Context, contactText, short } from './context.ts';
+import { createNodeCurves } from './curves-node.ts';
+import { dhtError } from './errors.ts';
+import { bytesInput, intInput, keyInput, operationInput, optionsInput, stringsInput } from './inputs.ts';
+import { Joiner } from './join.ts';
+import { seedTexts } from './local-addresses.ts';
+import { createNodeRegistry } from './node-metrics.ts';
+import { type ResolvedOptions, resolveNodeOptions } from './node-options.ts';
+import { Operations } from './operations.ts';
+import { PeerstoreKeeper } from './peerstore-keeper.ts';
+import { endpointOf, iterateProviders, lookupNodes, pingContact, readMutable, readValue } from './reads.ts';
+import { parseSeed, resolveSeeds } from './seeds.ts';
+import { Shard } from './shard.ts';
+import type {
+  DeleteOptions,
+  FindProvidersOptions,
+  GetMutableOptions,
+  GetOptions,
+  Hex,
+  Key,
+  LookupResult,
+  MoliaNode,
+  MutableResult,
+  MutableValue,
+  NodeEvent,
+  NodeOptions,
+  NodeState,
+  NodeStats,
+  OperationOptions,
+  PeerInfo,
+  PingResult,
+  Provider,
+  PutMutableOptions,
+  PutResult,
+  WriteOptions,
+  WriteResult,
+} from './types.ts';
+import { type WriteTurns, writeMutable, writeProvider, writeValue } from './writes.ts';
+
+const OPERATION: { [K in keyof OperationOptions]-?: OperationOptions[K] | undefined } = {
+  timeoutMs: undefined,
+  signal: undefined,
+  onProgress: undefined,
+};
+const GET = { ...OPERATION, privacy: 'none' as GetOptions['privacy'] };
+const WRITE = { ...OPERATION, ttlSec: limits.TTL_SECS_DEFAULT as number, holdersMin: 1 };
+const MUTABLE = {
+  ...WRITE,
+  salt: '' as string | Uint8Array,
+  seq: undefined as number | undefined,
+  cas: undefined as number | undefined,
+  notBeforeUnix: 0,
+};
+const HOLDERS_MAX = 64;
+
+/**
+ * Opens a node: resolves when its sockets are bound; it joins its seeds in the background. Throws TypeError or
+ * RangeError at once for bad options; rejects with ADDRESS_IN_USE, ADDRESS_UNAVAILABLE, PEERSTORE_UNREADABLE, ABORTED.
+ */
+export function createNode(options: NodeOptions = {}): Promise<MoliaNode> {
+  return openNode(resolveNodeOptions(options));
+}
+
+async function openNode(options: ResolvedOptions): Promise<MoliaNode> {
+  options.signal?.throwIfAborted();
+  const node = new Node(options);
+  await node.open();
+  return node;
+}
+
+class Node implements MoliaNode {
+  readonly publicKey: Hex;
+  readonly id: Hex;
+  addresses: readonly BoundAddress[] = [];
+  readonly #options: ResolvedOptions;
+  readonly #curves: Curves;
+  readonly #identity: Identity;
+  readonly #rng = createSecureRng();
+  readonly #store: RecordStore;
+  readonly #peerstore: PeerstoreKeeper;
+  readonly #turns: WriteTurns = new Map();
+  readonly #startedAt = performance.now();
+  #shard!: Shard;
+  #operations!: Operations;
+  #context!: Context;
+  #joiner!: Joiner;
+  #metrics!: () => string;
+  readonly #calls = new Set<Call>();
+  #closing: Promise<void> | undefined;
+
+  constructor(options: ResolvedOptions) {
+    this.#options = options;
+    this.#curves = createNodeCurves();
+    this.#identity = createIdentity(this.#curves, options.identity, this.#rng);
+    this.publicKey = toHex(this.#identity.publicKey);
+    this.id = toHex(this.#identity.id);
+    this.#store = createMemoryStore({
+      id: this.#identity.id,
+      rng: this.#rng,
+      countMax: options.limits.recordsMax,
+      bytesMax: options.limits.storeBytesMax,
+    });
+    this.#peerstore = new PeerstoreKeeper(options.peerstore, (event) => this.#emit(event));
+  }
+
+  async open(): Promise<void> {
+    const { network, client, transport, signal } = this.#options;
+    const loaded = await this.#peerstore.load();
+    this.#shard = new Shard({
+      identity: this.#identity,
+      presharedKey: networkPsk(network),
+      curves: this.#curves,
+      rng: this.#rng,
+      clock: createProcessClock(),
+      transport,
+      store: this.#store,
+      client,
+      peersMax: this.#options.limits.peersMax,
+      tai64nFloor: loaded?.tai64nFloor,
+      onEvent: (event) => this.#handleEvent(event),
+      onFail: (error) => this.#handleFailure(error),
+    });
+    const { operationsMax, operationsQueuedMax } = this.#options.limits;
+    this.#operations = new Operations(this.#shard, operationsMax, operationsQueuedMax);
+    this.#joiner = new Joiner({
+      shard: this.#shard,
+      operations: this.#operations,
+      rng: this.#rng,
+      seeds: this.#options.seeds.filter(
+        (seed) => !equalBytes(seed.publicKey, 0, this.#identity.publicKey, 0, 32),
+      ),
+      dnsSeeds: this.#options.dnsSeeds,
+      remembered: loaded?.contacts ?? [],
+      autoJoin: this.#options.autoJoin,
+      resolver: undefined,
+      emit: (event) => this.#emit(event),
+      ownCall: () => new Call('join', {}, limits.TIMEOUT_MS_DEFAULT),
+    });
+    this.#context = {
+      identity: this.#identity,
+      shard: this.#shard,
+      operations: this.#operations,
+      store: this.#store,
+      awaitContacts: (call) => this.#joiner.awaitContacts(call),
+    };
+    this.#peerstore.attach(() => ({
+      contacts: [...this.#shard.kademlia.contacts()],
+      tai64nFloor: this.#shard.wireguard.lastStamp(),
+    }));
+    this.addresses = await this.#shard.open();
+    this.#metrics = createNodeRegistry(this.#shard, () => this.stats());
+    signal?.addEventListener('abort', this.#aborted, { once: true });
+    this.#joiner.start();
+  }
+
+  get state(): NodeState {
+    return this.#closing === undefined ? this.#joiner.state : 'closed';
+  }
+
+  seedStrings(): string[] {
+    return seedTexts(this.publicKey, this.addresses);
+  }
+
+  get(key: Key, options?: GetOptions): Promise<Uint8Array> {
+    const bytes = keyInput('key', key);
+    const resolved = callOptions('get', GET, options);
+    return this.#call(`get ${short(bytes)}`, resolved, limits.TIMEOUT_MS_LARGE, (call) => {
+      requirePlain(resolved.privacy);
+      return readValue(this.#context, bytes, call);
+    });
+  }
+
+  put(value: Uint8Array | string, options?: WriteOptions): Promise<PutResult> {
+    const bytes = bytesInput('value', value, limits.VALUE_BYTES_MAX);
+    const resolved = writeOptions('put', WRITE, options);
+    return this.#call('put', resolved, writeTimeout(bytes), (call) =>
+      writeValue(this.#context, bytes, resolved.ttlSec, resolved.holdersMin, call),
+    );
+  }
+
+  putMutable(
+    namespace: string,
+    value: Uint8Array | string,
+    options?: PutMutableOptions,
+  ): Promise<MutableResult> {
+    const bytes = bytesInput('value', value, limits.VALUE_BYTES_MAX);
+    const resolved = writeOptions('putMutable', MUTABLE, options);
+    const { seq, cas } = resolved;
+    if (seq !== undefined) intInput('seq', seq, 1, limits.SEQUENCE_MAX);
+    if (cas !== undefined) intInput('cas', cas, 0, limits.SEQUENCE_MAX - 1);
+    const write = {
+      namespace: bytesInput('namespace', namespace, limits.NAMESPACE_BYTES_MAX),
+      salt: bytesInput('salt', resolved.salt, limits.SALT_BYTES_MAX),
+      value: bytes,
+      seq,
+      cas,
+      ttlSecs: resolved.ttlSec,
+      notBeforeUnix: intInput('notBeforeUnix', resolved.notBeforeUnix, 0, Number.MAX_SAFE_INTEGER),
+      tombstone: false,
+      holdersMin: resolved.holdersMin,
+    };
+    return this.#call('putMutable', resolved, writeTimeout(bytes), (call) =>
+      writeMutable(this.#context, this.#turns, write, call),
+    );
+  }
+
+  getMutable(owner: Key, namespace: string, options?: GetMutableOptions): Promise<MutableValue> {
+    const ownerKey = keyInput('owner', owner);
+    const name = bytesInput('namespace', namespace, limits.NAMESPACE_BYTES_MAX);
+    const resolved = callOptions('getMutable', { ...GET, salt: MUTABLE.salt, minSeq: 0 }, options);
+    const salt = bytesInput('salt', resolved.salt, limits.SALT_BYTES_MAX);
+    const minSeq = intInput('minSeq', resolved.minSeq, 0, limits.SEQUENCE_MAX);
+    return this.#call('getMutable', resolved, limits.TIMEOUT_MS_LARGE, (call) => {
+      requirePlain(resolved.privacy);
+      return readMutable(this.#context, ownerKey, name, salt, minSeq, call);
+    });
+  }
+
+  delete(namespace: string, options?: DeleteOptions): Promise<MutableResult> {
+    const resolved = writeOptions('delete', { ...WRITE, salt: MUTABLE.salt }, options);
+    const write = {
+      namespace: bytesInput('namespace', namespace, limits.NAMESPACE_BYTES_MAX),
+      salt: bytesInput('salt', resolved.salt, limits.SALT_BYTES_MAX),
+      value: new Uint8Array(0),
+      seq: undefined,
+      cas: undefined,
+      ttlSecs: resolved.ttlSec,
+      notBeforeUnix: 0,
+      tombstone: true,
+      holdersMin: resolved.holdersMin,
+    };
+    return this.#call('delete', resolved, limits.TIMEOUT_MS_DEFAULT, (call) =>
+      writeMutable(this.#context, this.#turns, write, call),
+    );
+  }
+
+  findProviders(key: Key, options?: FindProvidersOptions): AsyncIterableIterator<Provider> {
+    const bytes = keyInput('key', key);
+    const resolved = callOptions(
+      'findProviders',
+      { ...GET, max: limits.PROVIDERS_DEFAULT as number },
+      options,
+    );
+    const max = intInput('max', resolved.max, 1, limits.PROVIDERS_MAX);
+    const begin = () => {
+      requirePlain(resolved.privacy);
+      return this.#begin(`findProviders ${short(bytes)}`, resolved, limits.TIMEOUT_MS_DEFAULT);
+    };
+    return iterateProviders(this.#context, bytes, max, begin, (call) => this.#end(call));
+  }
+
+  announceProvider(key: Key, meta: Uint8Array | string = '', options?: WriteOptions): Promise<WriteResult> {
+    const bytes = keyInput('key', key);
+    const metadata = bytesInput('meta', meta, limits.META_BYTES_MAX);
+    const resolved = writeOptions('announceProvider', WRITE, options);
+    return this.#call('announceProvider', resolved, limits.TIMEOUT_MS_DEFAULT, (call) =>
+      writeProvider(this.#context, bytes, metadata, resolved.ttlSec, resolved.holdersMin, call),
+    );
+  }
+
+  joinBootstrap(seeds?: readonly string[], options?: OperationOptions): Promise<number> {
+    const parsed = seeds === undefined ? undefined : stringsInput('seeds', seeds).map(parseSeed);
+    const resolved = callOptions('joinBootstrap', OPERATION, options);
+    return this.#call('joinBootstrap', resolved, limits.TIMEOUT_MS_DEFAULT, (call) =>
+      this.#joiner.join(call, parsed),
+    );
+  }
+
+  ping(peer: Key, options?: OperationOptions): Promise<PingResult> {
+    const seed = typeof peer === 'string' && peer.includes('@') ? parseSeed(peer) : undefined;
+    const publicKey = seed?.publicKey ?? keyInput('peer', peer);
+    const resolved = callOptions('ping', OPERATION, options);
+    return this.#call(`ping ${short(publicKey)}`, resolved, limits.TIMEOUT_MS_DEFAULT, async (call) => {
+      if (seed === undefined) {
+        return pingContact(this.#context, publicKey, await endpointOf(this.#context, publicKey, call), call);
+      }
+      const { contacts, failed } = await call.race(resolveSeeds([seed], []));
+      if (contacts[0] === undefined) {
+        throw dhtError('SEED_UNRESOLVED', `${seed.host} cannot be resolved`, { cause: failed[0]?.cause });
+      }
+      return pingContact(this.#context, publicKey, contacts[0].endpoint, call);
+    });
+  }
+
+  lookup(target: Key, options?: OperationOptions): Promise<LookupResult> {
+    const bytes = keyInput('target', target);
+    const resolved = callOptions('lookup', OPERATION, options);
+    return this.#call(`lookup ${short(bytes)}`, resolved, limits.TIMEOUT_MS_DEFAULT, (call) =>
+      lookupNodes(this.#context, bytes, call),
+    );
+  }
+
+  peers(): PeerInfo[] {
+    const now = this.#shard.now();
+    const infos = [...this.#shard.kademlia.contacts()].map((contact) => ({
+      ...contactText(contact),
+      rttMs: Number.isNaN(contact.srttMs) ? undefined : contact.srttMs,
+      bucket: contact.bucket,
+      lastSeenMs: Math.max(0, now - contact.lastSeenMs),
+    }));
+    return infos.sort((a, b) => b.bucket - a.bucket);
+  }
+
+  stats(): NodeStats {
+    const { kademlia, wireguard, counters } = this.#shard;
+    const size = kademlia.sizeEstimate();
+    const store = this.#store.stats();
+    return {
+      publicKey: this.publicKey,
+      id: this.id,
+      network: this.#options.network === PUBLIC_NETWORK ? 'public' : 'private',
+      state: this.state,
+      client: this.#options.client,
+      uptimeMs: Math.round(performance.now() - this.#startedAt),
+      addresses: this.addresses.map(({ family, address, port }) =>
+        family === 4 ? `${address}:${port}` : `[${address}]:${port}`,
+      ),
+      contacts: kademlia.contactCount,
+      networkSize: { nodes: size.nodes, standardDeviation: size.standardDeviation },
+      sessions: wireguard.sessionCount,
+      store: { records: store.count, bytes: store.bytes, providers: store.providers },
+      operations: { running: this.#operations.running, queued: this.#operations.queued },
+      transport: this.#options.transport.stats(),
+      counters: {
+        shard: counters.snapshot(),
+        wireguard: wireguard.counters.snapshot(),
+        kademlia: kademlia.counters.snapshot(),
+      },
+      providers: { aead: defaultCipher().name, curves: this.#curves.name, blake3: blake3Provider },
+    };
+  }
+
+  metrics(): string {
+    return this.#metrics();
+  }
+
+  savePeerstore(): Promise<void> {
+    return this.#peerstore.save();
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const closed = dhtError('CLOSED', 'the node is closed');
+    this.#options.signal?.removeEventListener('abort', this.#aborted);
+    this.#joiner.stop();
+    this.#peerstore.stop();
+    for (const call of this.#calls) call.fail(closed);
+    this.#operations.close(closed);
+    try {
+      await this.#peerstore.save();
+    } catch (error) {
+      this.#alert(error as Error);
+    }
+    await this.#shard.close();
+    this.#identity.wipe();
+    this.#emit({ type: 'closed' });
+  }
+
+  /** Runs one public call from its start to its end. */
+  async #call<T>(
+    what: string,
+    options: OperationOptions,
+    timeoutMs: number,
+    work: (call: Call) => Promise<T>,
+  ): Promise<T> {
+    const call = this.#begin(what, options, timeoutMs);
+    try {
+      call.check();
+      return await work(call);
+    } finally {
+      this.#end(call);
+    }
+  }
+
+  #begin(what: string, options: OperationOptions, timeoutMs: number): Call {
+    if (this.#closing !== undefined) throw dhtError('CLOSED', `${what}: the node is closed`);
+    const call = new Call(what, options, timeoutMs);
+    this.#calls.add(call);
+    return call;
+  }
+
+  #end(call: Call): void {
+    call.finish();
+    this.#calls.delete(call);
+  }
+
+  readonly #aborted = (): void => {
+    void this.close();
+  };
+
+  #handleEvent(event: KademliaEvent): void {
+    if (event.kind === EventKind.TABLE_CHANGED) {
+      this.#joiner.tableChanged();
+      this.#peerstore.changed();
+    } else {
+      this.#operations.handle(event);
+    }
+  }
+
+  #handleFailure(cause: Error): void {
+    const hint = 'the node closes; start it again';
+    this.#alert(dhtError('TRANSPORT_FAILED', `the transport failed (${cause.message})`, { cause, hint }));
+    void this.close();
+  }
+
+  #alert(error: Error & { code?: string; hint?: string | undefined }): void {
+    const { code = 'INTERNAL', message, hint } = error;
+    this.#emit({ type: 'alert', code, message, ...(hint === undefined ? {} : { hint }) });
+  }
+
+  #emit(event: NodeEvent): void {
+    try {
+      this.#options.onEvent?.(event);
+    } catch {
+      // A broken listener is the caller's; the node goes on.
+    }
+  }
+}
+
+type Filled<T> = Readonly<T> & OperationOptions;
+
+/** Operation options with their defaults; throws as `optionsInput` does. */
+function callOptions<T extends object>(name: string, defaults: T, given: object | undefined): Filled<T> {
+  const resolved = optionsInput<T>(name, defaults, given as never);
+  operationInput(name, resolved);
+  return resolved as Filled<T>;
+}
+
+function writeOptions<T extends { ttlSec: number; holdersMin: number }>(
+  name: string,
+  defaults: T,
+  given: object | undefined,
+): Filled<T> {
+  const resolved = callOptions(name, defaults, given);
+  intInput(`${name}.ttlSec`, resolved.ttlSec, limits.TTL_SECS_MIN, limits.TTL_SECS_MAX);
+  intInput(`${name}.holdersMin`, resolved.holdersMin, 1, HOLDERS_MAX);
+  return resolved;
+}
+
+function requirePlain(privacy: GetOptions['privacy']): void {
+  if (privacy === undefined || privacy === 'none') return;
+  throw dhtError('UNSUPPORTED', `privacy ${JSON.stringify(privacy)} is not part of this version`, {
+    hint: "leave privacy out, or say 'none'",
+  });
+}
+
+function writeTimeout(value: Uint8Array): number {
+  return value.length > limits.INLINE_BYTES_MAX ? limits.TIMEOUT_MS_LARGE : limits.TIMEOUT_MS_DEFAULT;
+}

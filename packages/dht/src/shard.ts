@@ -1,0 +1,339 @@
+/**
+ * The stack: transport, wireguard and kademlia wired into one thread's worth of node.
+ *
+ *     datagram → wireguard.handleDatagram → kademlia.handleDatagram
+ *     kademlia.pollTransmit → wireguard.send (seals in place) → transport.send
+ *     wireguard.pollTransmit (handshakes, keepalives) → transport.send
+ *
+ * After every input both engines are drained (`#pump`), within a bound; what is left then waits until pending I/O and
+ * timers had their turn. One timer serves all deadlines. Clock and transport are parameters: tests run this very
+ * composition on virtual time.
+ */
+import {
+  type BoundAddress,
+  type Counters,
+  type Curves,
+  copyBytes,
+  createCounters,
+  createTransmit,
+  ENDPOINT_BYTES,
+  HEADROOM,
+  IDLE,
+  type Identity,
+  type Millis,
+  NONE,
+  PLAINTEXT,
+  type Rng,
+  SEALED,
+  type Transmit,
+  type Transport,
+} from '@molia/core';
+import {
+  createKademlia,
+  createKademliaEvent,
+  type Kademlia,
+  type KademliaEvent,
+  type Peers,
+  type RecordStore,
+  type Tuning,
+} from '@molia/kademlia';
+import {
+  createWireguard,
+  createWireguardEvent,
+  type Wireguard,
+  WireguardEventKind,
+  type WireguardOptions,
+} from '@molia/wireguard';
+import type { Clock } from './clock.ts';
+import { PATHS_MAX, PUMP_EVENTS_MAX, PUMP_TRANSMITS_MAX } from './constants.ts';
+import { PathTable } from './paths.ts';
+
+export interface ShardOptions {
+  readonly identity: Identity;
+  /** 32 bytes; all zero for the public network. */
+  readonly presharedKey: Uint8Array;
+  readonly curves: Curves;
+  readonly rng: Rng;
+  readonly clock: Clock;
+  readonly transport: Transport;
+  readonly store: RecordStore;
+  readonly client: boolean;
+  readonly peersMax: number;
+  /** No handshake time stamp at or before it is sent. */
+  readonly tai64nFloor?: Uint8Array | undefined;
+  readonly cipher?: WireguardOptions['cipher'];
+  readonly tuning?: Partial<Tuning> | undefined;
+  /** The slot is reused and its bytes are borrowed. It may call the engine. */
+  readonly onEvent: (event: KademliaEvent) => void;
+  /** The transport broke. */
+  readonly onFail: (error: Error) => void;
+}
+
+const COUNTERS = [
+  'datagramsReceived',
+  'messagesReceived',
+  'messagesSent',
+  'handshakesSent',
+  'messagesUnsent',
+  'pathsStale',
+  'pumpsDeferred',
+  'timersFired',
+] as const;
+const C = {
+  DATAGRAMS_RECEIVED: 0,
+  MESSAGES_RECEIVED: 1,
+  MESSAGES_SENT: 2,
+  HANDSHAKES_SENT: 3,
+  MESSAGES_UNSENT: 4,
+  PATHS_STALE: 5,
+  PUMPS_DEFERRED: 6,
+  TIMERS_FIRED: 7,
+} as const;
+
+/** Rounds of "due now" that one turn serves before I/O gets its own. */
+const DUE_ROUNDS_MAX = 8;
+const NEVER = Number.POSITIVE_INFINITY;
+
+export class Shard {
+  readonly wireguard: Wireguard;
+  readonly kademlia: Kademlia;
+  readonly paths: PathTable;
+  readonly counters: Counters<typeof COUNTERS> = createCounters(COUNTERS);
+  readonly #options: ShardOptions;
+  readonly #clock: Clock;
+  readonly #transport: Transport;
+  readonly #out: Transmit = createTransmit();
+  readonly #sessionEvent = createWireguardEvent();
+  readonly #event = createKademliaEvent();
+  /** Bits 4 and 6: the transport has a socket of that family. */
+  #families = 0;
+  #pumping = false;
+  #deferred = false;
+  #closed = false;
+  #timer: unknown;
+  #timerAt = NEVER;
+
+  constructor(options: ShardOptions) {
+    this.#options = options;
+    this.#clock = options.clock;
+    this.#transport = options.transport;
+    this.paths = new PathTable(options.rng, PATHS_MAX);
+    const secret = options.identity.transportSecret();
+    this.wireguard = createWireguard({
+      staticSecret: secret,
+      identityKey: options.identity.publicKey,
+      presharedKey: options.presharedKey,
+      curves: options.curves,
+      rng: options.rng,
+      wallMsAtZero: options.clock.wallMsAtZero,
+      peersMax: options.peersMax,
+      pathBytes: (path, out, offset) => this.#pathBytes(path, out, offset),
+      ...(options.cipher === undefined ? {} : { cipher: options.cipher }),
+      ...(options.tai64nFloor === undefined ? {} : { tai64nFloor: options.tai64nFloor }),
+    });
+    secret.fill(0);
+    this.kademlia = createKademlia({
+      identity: options.identity,
+      peers: this.#peers(),
+      store: options.store,
+      rng: options.rng,
+      curves: options.curves,
+      wallMsAtZero: options.clock.wallMsAtZero,
+      client: options.client,
+      ...(options.tuning === undefined ? {} : { tuning: options.tuning }),
+    });
+  }
+
+  /** Opens the transport and starts the timers. */
+  async open(): Promise<readonly BoundAddress[]> {
+    const bound = await this.#transport.open({
+      path: (address, port) => this.paths.ofAddress(address, port),
+      receive: (path, bytes, offset, length) => this.#receive(path, bytes, offset, length),
+      fail: (error) => this.#options.onFail(error),
+    });
+    for (const { family } of bound) this.#families |= 1 << family;
+    this.pump();
+    return bound;
+  }
+
+  /** Unix milliseconds at `now()` = 0. */
+  get wallMsAtZero(): number {
+    return this.#clock.wallMsAtZero;
+  }
+
+  now(): Millis {
+    return this.#clock.now();
+  }
+
+  /** Sends and delivers what the engines have ready: call it after every call of an engine's method. */
+  pump(): void {
+    this.#pump(this.#clock.now());
+  }
+
+  /** Stops timers and transport, wipes the sessions' keys. Idempotent. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#disarm();
+    this.wireguard.destroy();
+    this.#out.bytes.fill(0);
+    await this.#transport.close();
+  }
+
+  #receive(path: number, bytes: Uint8Array, offset: number, length: number): void {
+    if (this.#closed) return;
+    const now = this.#clock.now();
+    const { wireguard } = this;
+    this.counters.add(C.DATAGRAMS_RECEIVED, 1);
+    if (wireguard.handleDatagram(now, path, bytes, offset, length) === PLAINTEXT) {
+      this.counters.add(C.MESSAGES_RECEIVED, 1);
+      this.kademlia.handleDatagram(now, wireguard.peer, bytes, wireguard.plainOffset, wireguard.plainLength);
+    }
+    this.#pump(now);
+  }
+
+  /** INVARIANT: never nested; what an event handler starts is picked up by the loop that called it. */
+  #pump(now: Millis): void {
+    if (this.#pumping || this.#closed) return;
+    this.#pumping = true;
+    let transmits = PUMP_TRANSMITS_MAX;
+    let events = PUMP_EVENTS_MAX;
+    let due = DUE_ROUNDS_MAX;
+    let delay = 0;
+    try {
+      // BOUNDED: by the three budgets; each round uses some of one of them or is the last.
+      while (transmits > 0 && events > 0 && !this.#closed) {
+        const sent = this.#drainMessages(now, transmits);
+        transmits -= sent;
+        const delivered = this.#drainEvents(now, events);
+        events -= delivered;
+        if (sent + delivered > 0) continue;
+        delay = this.#nextDelay(now);
+        if (delay > 0 || due === 0) break;
+        due--;
+        this.wireguard.handleTimeout(now);
+        this.kademlia.handleTimeout(now);
+      }
+    } finally {
+      this.#pumping = false;
+    }
+    if (this.#closed) return;
+    if (delay > 0) this.#arm(now, delay);
+    else this.#defer();
+  }
+
+  /** Kademlia's messages through wireguard, then wireguard's own. How many left. */
+  #drainMessages(now: Millis, max: number): number {
+    const { wireguard, kademlia } = this;
+    const out = this.#out;
+    let count = 0;
+    out.offset = HEADROOM;
+    while (count < max && kademlia.pollTransmit(now, out)) {
+      count++;
+      const verdict = wireguard.send(now, out.to, out.bytes, out.offset, out.length, out.flags);
+      if (verdict === SEALED) {
+        this.counters.add(C.MESSAGES_SENT, 1);
+        this.#carry(wireguard.sealedTo, wireguard.sealedOffset, wireguard.sealedLength);
+      } else if (verdict < 0) {
+        this.counters.add(C.MESSAGES_UNSENT, 1);
+      }
+      out.offset = HEADROOM;
+    }
+    while (count < max && wireguard.pollTransmit(now, out)) {
+      count++;
+      this.counters.add(C.HANDSHAKES_SENT, 1);
+      this.#carry(out.to, out.offset, out.length);
+      out.offset = HEADROOM;
+    }
+    return count;
+  }
+
+  #drainEvents(now: Millis, max: number): number {
+    const session = this.#sessionEvent;
+    let count = 0;
+    while (count < max && this.wireguard.pollEvent(session)) {
+      count++;
+      if (session.kind === WireguardEventKind.PEER_UNREACHABLE) {
+        this.kademlia.handlePeerUnreachable(now, session.peer);
+      } else if (session.kind === WireguardEventKind.PEER_CLOSED) {
+        this.kademlia.handlePeerClosed(now, session.peer);
+      }
+    }
+    while (count < max && !this.#closed && this.kademlia.pollEvent(this.#event)) {
+      count++;
+      this.#options.onEvent(this.#event);
+    }
+    return count;
+  }
+
+  #carry(path: number, offset: number, length: number): void {
+    const at = this.paths.offsetOf(path);
+    if (at === NONE) {
+      this.counters.add(C.PATHS_STALE, 1);
+      return;
+    }
+    this.#transport.send(path, this.paths.bytes, at, this.#out.bytes, offset, length);
+  }
+
+  #nextDelay(now: Millis): number {
+    return Math.min(this.wireguard.nextDelay(now), this.kademlia.nextDelay(now));
+  }
+
+  /** An armed timer that is early enough stays: an early call is harmless. */
+  #arm(now: Millis, delay: number): void {
+    if (delay >= IDLE || now + delay >= this.#timerAt) return;
+    this.#disarm();
+    this.#timerAt = now + delay;
+    this.#timer = this.#clock.setTimer(this.#fire, delay);
+  }
+
+  #disarm(): void {
+    if (this.#timerAt === NEVER) return;
+    this.#clock.clearTimer(this.#timer);
+    this.#timerAt = NEVER;
+  }
+
+  readonly #fire = (): void => {
+    this.#timerAt = NEVER;
+    if (this.#closed) return;
+    const now = this.#clock.now();
+    this.counters.add(C.TIMERS_FIRED, 1);
+    this.wireguard.handleTimeout(now);
+    this.kademlia.handleTimeout(now);
+    this.#pump(now);
+  };
+
+  #defer(): void {
+    if (this.#deferred) return;
+    this.#deferred = true;
+    this.counters.add(C.PUMPS_DEFERRED, 1);
+    this.#clock.defer(() => {
+      this.#deferred = false;
+      this.pump();
+    });
+  }
+
+  #pathBytes(path: number, out: Uint8Array, offset: number): number {
+    const at = this.paths.offsetOf(path);
+    if (at === NONE) return 0;
+    copyBytes(out, offset, this.paths.bytes, at, ENDPOINT_BYTES);
+    return ENDPOINT_BYTES;
+  }
+
+  /** Kademlia's port to the session storey. */
+  #peers(): Peers {
+    const { wireguard, paths } = this;
+    return {
+      open: (now, publicKey, keyOffset, endpoint, endpointOffset) => {
+        if ((this.#families & (1 << (endpoint[endpointOffset] as number))) === 0) return NONE;
+        return wireguard.open(now, publicKey, keyOffset, paths.of(endpoint, endpointOffset));
+      },
+      identity: (peer, out, offset) => wireguard.identity(peer, out, offset),
+      endpoint: (peer, out, offset) => {
+        const path = wireguard.path(peer);
+        return path !== NONE && this.#pathBytes(path, out, offset) > 0;
+      },
+      bindIdentity: (now, peer, publicKey, offset) => wireguard.bindIdentity(now, peer, publicKey, offset),
+    };
+  }
+}
