@@ -87,7 +87,7 @@ export class AnswerWriter {
   /** Closes the body and returns its length; `providersTotal` is for FIND_VALUE. */
   end(providersTotal = 0): number {
     if (providersTotal > 0) {
-      this.position = writeNumberField(this.bytes, this.position, TAG_PROVIDERS_TOTAL, providersTotal);
+      this.position = writeNumberField(this.bytes, this.position, TAG_PROVIDERS_TOTAL, providersTotal | 0);
     }
     return this.position - this.offset;
   }
@@ -188,7 +188,7 @@ function readFindValueField(bytes: Uint8Array, out: FindValueResponseView): Verd
     case TAG_PROVIDER:
       return readProvider(bytes, out);
     case TAG_PROVIDERS_TOTAL:
-      out.providersTotal = reader.low;
+      out.providersTotal = reader.low >>> 0;
       return TAKEN;
     default:
       return TAKEN;

@@ -45,7 +45,7 @@ export function readHeader(bytes: Uint8Array, offset: number, length: number, ou
   return TAKEN;
 }
 
-/** Writes `HEADER_BYTES` at `offset`; `correlation` and `stream` are u32. */
+/** Writes `HEADER_BYTES` at `offset`; `correlation` and `stream` are u32, or the int32 of the same bits. */
 export function writeHeader(
   bytes: Uint8Array,
   offset: number,

@@ -6,7 +6,17 @@ import { TAKEN, type Verdict } from '@molia/core';
 import { CONTACTS_MAX, KEY_BYTES, PING_PAYLOAD_BYTES_MAX, Want } from './constants.ts';
 import { isCompactLength, writeCompactField } from './contacts.ts';
 import { WireDrop } from './drops.ts';
-import { BYTES, FIELD, ProtoReader, VARINT, writeBytesField, writeNumberField } from './proto.ts';
+import {
+  BYTES,
+  FIELD,
+  highOf,
+  ProtoReader,
+  TWO_32,
+  VARINT,
+  writeBytesField,
+  writeNumberField,
+  writeWideField,
+} from './proto.ts';
 
 const BYTES_1 = (1 << 3) | BYTES;
 const BYTES_2 = (2 << 3) | BYTES;
@@ -140,7 +150,7 @@ export function readFindNodeRequest(
   }
   if (verdict < 0) return verdict;
   if (targetLength !== KEY_BYTES) return targetLength === 0 ? WireDrop.MISSING : WireDrop.LENGTH;
-  if (out.limit > CONTACTS_MAX) return WireDrop.TOO_MANY;
+  if (out.limit >>> 0 > CONTACTS_MAX) return WireDrop.TOO_MANY;
   if (out.limit === 0) out.limit = CONTACTS_MAX;
   return TAKEN;
 }
@@ -157,8 +167,8 @@ export function writeFindValueRequest(
 ): number {
   let at = writeBytesField(bytes, offset, BYTES_1, key, keyOffset, KEY_BYTES);
   at = writeNumberField(bytes, at, NUMBER_2, want);
-  at = writeNumberField(bytes, at, NUMBER_3, sequenceMin);
-  return writeNumberField(bytes, at, NUMBER_4, skip) - offset;
+  at = writeWideField(bytes, at, NUMBER_3, highOf(sequenceMin), sequenceMin | 0);
+  return writeNumberField(bytes, at, NUMBER_4, skip | 0) - offset;
 }
 
 export function readFindValueRequest(
@@ -178,12 +188,12 @@ export function readFindValueRequest(
       out.keyOffset = reader.offset;
       keyLength = reader.length;
     } else if (reader.tag === NUMBER_2) {
-      out.want = reader.low | 0;
+      out.want = reader.low;
     } else if (reader.tag === NUMBER_3) {
-      out.sequenceMin = reader.integer();
-      if (out.sequenceMin < 0) return WireDrop.RANGE;
+      if (!reader.isSafe()) return WireDrop.RANGE;
+      out.sequenceMin = reader.high * TWO_32 + (reader.low >>> 0);
     } else if (reader.tag === NUMBER_4) {
-      out.skip = reader.low;
+      out.skip = reader.low >>> 0;
     }
   }
   if (verdict < 0) return verdict;

@@ -19,12 +19,16 @@ import { WireDrop } from './drops.ts';
 import {
   BYTES,
   FIELD,
+  highOf,
   ProtoReader,
+  TWO_32,
   VARINT,
   varintBytes,
+  wideVarintBytes,
   writeBytesField,
   writeNumberField,
   writeVarint,
+  writeWideField,
 } from './proto.ts';
 
 const TAG_KEY = (1 << 3) | BYTES;
@@ -140,21 +144,21 @@ function readField(view: RecordView): Verdict {
       view.keyOffset = fixed(KEY_BYTES);
       return view.keyOffset < -1 ? view.keyOffset : TAKEN;
     case TAG_TYPE:
-      view.type = reader.low | 0;
+      view.type = reader.low;
       return TAKEN;
     case TAG_VALUE:
       view.valueOffset = reader.length === 0 ? -1 : reader.offset;
       view.valueLength = reader.length;
       return reader.length > VALUE_BYTES_MAX ? WireDrop.TOO_LARGE : TAKEN;
     case TAG_SEQUENCE:
-      view.sequence = reader.integer();
-      return view.sequence < 0 ? WireDrop.RANGE : TAKEN;
+      view.sequence = (reader.high >>> 0) * TWO_32 + (reader.low >>> 0);
+      return reader.isSafe() ? TAKEN : WireDrop.RANGE;
     case TAG_TTL:
-      view.ttlSecs = reader.low;
+      view.ttlSecs = reader.low >>> 0;
       return TAKEN;
     case TAG_NOT_BEFORE:
-      view.notBeforeUnix = reader.integer();
-      return view.notBeforeUnix < 0 ? WireDrop.RANGE : TAKEN;
+      view.notBeforeUnix = (reader.high >>> 0) * TWO_32 + (reader.low >>> 0);
+      return reader.isSafe() ? TAKEN : WireDrop.RANGE;
     case TAG_OWNER:
       view.ownerOffset = fixed(KEY_BYTES);
       return view.ownerOffset < -1 ? view.ownerOffset : TAKEN;
@@ -163,13 +167,13 @@ function readField(view: RecordView): Verdict {
       return view.signatureOffset < -1 ? view.signatureOffset : TAKEN;
     case TAG_FLAGS:
       view.flags = reader.low;
-      return reader.low > RECORD_FLAGS_MAX ? WireDrop.RANGE : TAKEN;
+      return reader.low >>> 0 > RECORD_FLAGS_MAX ? WireDrop.RANGE : TAKEN;
     case TAG_VALUE_HASH:
       view.valueHashOffset = fixed(KEY_BYTES);
       return view.valueHashOffset < -1 ? view.valueHashOffset : TAKEN;
     case TAG_VALUE_LENGTH:
       view.declaredValueLength = reader.low;
-      return reader.low > VALUE_BYTES_MAX ? WireDrop.TOO_LARGE : TAKEN;
+      return reader.low >>> 0 > VALUE_BYTES_MAX ? WireDrop.TOO_LARGE : TAKEN;
     case TAG_NAMESPACE:
       view.namespaceOffset = reader.length === 0 ? -1 : reader.offset;
       view.namespaceLength = reader.length;
@@ -227,6 +231,10 @@ function numberBytes(value: number): number {
   return value === 0 ? 0 : 1 + varintBytes(value);
 }
 
+function wideBytes(high: number, low: number): number {
+  return high === 0 && low === 0 ? 0 : 1 + wideVarintBytes(high, low);
+}
+
 /** Bytes that `writeRecord` will write. */
 export function recordBytes(view: RecordView, form: RecordForm): number {
   const detached = isDetached(view, form);
@@ -234,9 +242,9 @@ export function recordBytes(view: RecordView, form: RecordForm): number {
     (form === RecordForm.KEYLESS || view.keyOffset < 0 ? 0 : 2 + KEY_BYTES) +
     numberBytes(view.type) +
     (detached ? 2 + KEY_BYTES + numberBytes(view.declaredValueLength) : fieldBytes(view.valueLength)) +
-    numberBytes(view.sequence) +
-    numberBytes(view.ttlSecs) +
-    numberBytes(view.notBeforeUnix) +
+    wideBytes(highOf(view.sequence), view.sequence | 0) +
+    numberBytes(view.ttlSecs | 0) +
+    wideBytes(highOf(view.notBeforeUnix), view.notBeforeUnix | 0) +
     (view.ownerOffset < 0 ? 0 : 2 + KEY_BYTES) +
     (view.signatureOffset < 0 ? 0 : 2 + SIGNATURE_BYTES) +
     numberBytes(view.flags) +
@@ -327,9 +335,9 @@ export function writeAttachedRecord(
 }
 
 function writeSigned(bytes: Uint8Array, position: number, source: Uint8Array, view: RecordView): number {
-  let at = writeNumberField(bytes, position, TAG_SEQUENCE, view.sequence);
-  at = writeNumberField(bytes, at, TAG_TTL, view.ttlSecs);
-  at = writeNumberField(bytes, at, TAG_NOT_BEFORE, view.notBeforeUnix);
+  let at = writeWideField(bytes, position, TAG_SEQUENCE, highOf(view.sequence), view.sequence | 0);
+  at = writeNumberField(bytes, at, TAG_TTL, view.ttlSecs | 0);
+  at = writeWideField(bytes, at, TAG_NOT_BEFORE, highOf(view.notBeforeUnix), view.notBeforeUnix | 0);
   if (view.ownerOffset >= 0) at = writeBytesField(bytes, at, TAG_OWNER, source, view.ownerOffset, KEY_BYTES);
   if (view.signatureOffset >= 0) {
     at = writeBytesField(bytes, at, TAG_SIGNATURE, source, view.signatureOffset, SIGNATURE_BYTES);

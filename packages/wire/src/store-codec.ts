@@ -15,13 +15,15 @@ import { WireDrop } from './drops.ts';
 import {
   BYTES,
   FIELD,
+  highOf,
   isUtf8,
   ProtoReader,
+  TWO_32,
   VARINT,
   writeBytesField,
   writeNumberField,
   writeVarint,
-  writeVarintPair,
+  writeWideField,
 } from './proto.ts';
 import { RecordForm, RecordView, readRecord, recordBytes, writeRecord } from './record-view.ts';
 
@@ -123,9 +125,7 @@ function writeStamp(
   if (stamp.saltLength > 0) {
     at = writeBytesField(bytes, at, saltTag, stamp.bytes, stamp.saltOffset, stamp.saltLength);
   }
-  if (stamp.nonceHigh === 0 && stamp.nonceLow === 0) return at;
-  bytes[at] = nonceTag;
-  return writeVarintPair(bytes, at + 1, stamp.nonceHigh, stamp.nonceLow);
+  return writeWideField(bytes, at, nonceTag, stamp.nonceHigh | 0, stamp.nonceLow | 0);
 }
 
 /**
@@ -146,7 +146,7 @@ export function writeStoreRequest(
   let at = writeNested(bytes, offset, source, view, form, hash, hashOffset);
   if (sequenceExpected >= 0) {
     at = writeNumberField(bytes, at, STORE_CAS, 1);
-    at = writeNumberField(bytes, at, STORE_SEQUENCE, sequenceExpected);
+    at = writeWideField(bytes, at, STORE_SEQUENCE, highOf(sequenceExpected), sequenceExpected | 0);
   }
   return writeStamp(bytes, at, STORE_STAMP_SALT, STORE_STAMP_NONCE, stamp) - offset;
 }
@@ -220,13 +220,13 @@ function readRequest(
       stamp.saltOffset = reader.offset;
       stamp.saltLength = reader.length;
     } else if (tag === nonceTag) {
-      stamp.nonceHigh = reader.high;
-      stamp.nonceLow = reader.low;
+      stamp.nonceHigh = reader.high >>> 0;
+      stamp.nonceLow = reader.low >>> 0;
     } else if (withCas && tag === STORE_CAS) {
       out.cas = reader.low !== 0 || reader.high !== 0;
     } else if (withCas && tag === STORE_SEQUENCE) {
-      out.sequenceExpected = reader.integer();
-      if (out.sequenceExpected < 0) return WireDrop.RANGE;
+      if (!reader.isSafe()) return WireDrop.RANGE;
+      out.sequenceExpected = reader.high * TWO_32 + (reader.low >>> 0);
     }
   }
   if (verdict < 0) return verdict;
@@ -241,7 +241,7 @@ export function writeStoreResponse(
   sequence: number,
 ): number {
   const at = writeNumberField(bytes, offset, NUMBER_1, status);
-  return writeNumberField(bytes, at, NUMBER_2, sequence) - offset;
+  return writeWideField(bytes, at, NUMBER_2, highOf(sequence), sequence | 0) - offset;
 }
 
 export function readStoreResponse(
@@ -255,10 +255,10 @@ export function readStoreResponse(
   reader.open(bytes, offset, length);
   let verdict = reader.next();
   for (; verdict === FIELD; verdict = reader.next()) {
-    if (reader.tag === NUMBER_1) out.status = reader.low | 0;
+    if (reader.tag === NUMBER_1) out.status = reader.low;
     else if (reader.tag === NUMBER_2) {
-      out.sequence = reader.integer();
-      if (out.sequence < 0) return WireDrop.RANGE;
+      if (!reader.isSafe()) return WireDrop.RANGE;
+      out.sequence = reader.high * TWO_32 + (reader.low >>> 0);
     }
   }
   if (verdict < 0) return verdict;
@@ -294,8 +294,8 @@ export function readFetchChunkRequest(
     if (reader.tag === BYTES_1) {
       out.hashOffset = reader.offset;
       hashLength = reader.length;
-    } else if (reader.tag === NUMBER_2) out.chunkOffset = reader.low;
-    else if (reader.tag === NUMBER_3) out.chunkLength = reader.low;
+    } else if (reader.tag === NUMBER_2) out.chunkOffset = reader.low >>> 0;
+    else if (reader.tag === NUMBER_3) out.chunkLength = reader.low >>> 0;
   }
   if (verdict < 0) return verdict;
   if (hashLength !== KEY_BYTES) return hashLength === 0 ? WireDrop.MISSING : WireDrop.LENGTH;
@@ -330,12 +330,12 @@ export function readFetchChunkResponse(
   reader.open(bytes, offset, length);
   let verdict = reader.next();
   for (; verdict === FIELD; verdict = reader.next()) {
-    if (reader.tag === NUMBER_1) out.chunkOffset = reader.low;
+    if (reader.tag === NUMBER_1) out.chunkOffset = reader.low >>> 0;
     else if (reader.tag === BYTES_2) {
       if (reader.length > CHUNK_BYTES_MAX) return WireDrop.TOO_LARGE;
       out.dataOffset = reader.offset;
       out.dataLength = reader.length;
-    } else if (reader.tag === NUMBER_3) out.total = reader.low;
+    } else if (reader.tag === NUMBER_3) out.total = reader.low >>> 0;
   }
   if (verdict < 0) return verdict;
   if (out.total > VALUE_BYTES_MAX) return WireDrop.TOO_LARGE;
@@ -353,7 +353,7 @@ export function writeError(
   reasonLength: number,
 ): number {
   let at = writeNumberField(bytes, offset, NUMBER_1, code);
-  at = writeNumberField(bytes, at, NUMBER_2, retryAfterMs);
+  at = writeNumberField(bytes, at, NUMBER_2, retryAfterMs | 0);
   if (reasonLength > 0) at = writeBytesField(bytes, at, BYTES_3, reason, reasonOffset, reasonLength);
   return at - offset;
 }
@@ -366,8 +366,8 @@ export function readError(bytes: Uint8Array, offset: number, length: number, out
   reader.open(bytes, offset, length);
   let verdict = reader.next();
   for (; verdict === FIELD; verdict = reader.next()) {
-    if (reader.tag === NUMBER_1) out.code = reader.low | 0;
-    else if (reader.tag === NUMBER_2) out.retryAfterMs = reader.low;
+    if (reader.tag === NUMBER_1) out.code = reader.low;
+    else if (reader.tag === NUMBER_2) out.retryAfterMs = reader.low >>> 0;
     else if (reader.tag === BYTES_3) {
       if (reader.length > REASON_BYTES_MAX) return WireDrop.TOO_LARGE;
       if (!isUtf8(bytes, reader.offset, reader.length)) return WireDrop.UTF8;

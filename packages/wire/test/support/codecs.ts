@@ -43,8 +43,11 @@ function define<Desc extends DescMessage>(definition: Definition<Desc>): CodecCa
   return definition as unknown as CodecCase;
 }
 
+/** Hex of a range; '' for an absent one (offset -1). Throws RangeError when the range leaves the bytes. */
 function hex(bytes: Uint8Array, offset = 0, length = bytes.length): string {
-  return offset < 0 ? '' : Buffer.from(bytes.buffer, bytes.byteOffset + offset, length).toString('hex');
+  if (offset < 0) return '';
+  if (offset + length > bytes.length) throw new RangeError('a view points behind its message');
+  return Buffer.from(bytes.subarray(offset, offset + length)).toString('hex');
 }
 
 function endpoint19(compact: Uint8Array): Uint8Array {
