@@ -51,6 +51,7 @@ export function statusOf(code: string): number {
       return 500;
     case 'UNSUPPORTED':
       return 501;
+    case 'BUSY':
     case 'CLOSED':
     case 'NO_PEERS':
       return 503;

@@ -19,6 +19,9 @@ import type { Logger } from './log.ts';
 import { listenAttempts, nodeOptions } from './node-options.ts';
 import { openService } from './service.ts';
 
+/** When the peerstore is saved after a start, beside the node's own schedule. */
+const EARLY_SAVES_MS = [1000, 3000, 8000, 20_000];
+
 export interface Daemon {
   readonly node: MoliaNode;
   readonly dataDir: DataDir;
@@ -66,6 +69,7 @@ export async function startDaemon(config: Config, hooks: DaemonHooks): Promise<D
     const node = await openNode(config, dataDir, seed, hooks);
     opened.push(() => node.close());
     seed.fill(0);
+    opened.push(saveEarly(node, hooks.log));
     rememberPort(dataDir, node);
 
     let isClosing = false;
@@ -134,6 +138,20 @@ async function openNode(
     }
   }
   throw new Error('no address to listen on');
+}
+
+/**
+ * The node saves its peerstore at leisure. One that is killed in its first minute should find back too: save while the
+ * table fills. Returns what stops it.
+ */
+function saveEarly(node: MoliaNode, log: Logger): () => void {
+  const timers = EARLY_SAVES_MS.map((ms) =>
+    setTimeout(() => {
+      if (node.stats().contacts === 0) return;
+      node.savePeerstore().catch((error: unknown) => log.warn({ error }, 'the peerstore cannot be saved'));
+    }, ms).unref(),
+  );
+  return () => timers.forEach(clearTimeout);
 }
 
 /** Only for the next start: that it cannot be written is no reason to stop. */

@@ -97,6 +97,7 @@ export const dhtHints: Readonly<Record<MoliaErrorCode | InputErrorCode, string>>
   NOT_FOUND: 'Check the key; records expire after their ttl, and nobody may hold it any more.',
   TIMEOUT: 'Try again, or allow more time with --timeout.',
   ABORTED: 'It was given up on request; run it again.',
+  BUSY: 'Wait until some have finished, or raise limits.operations_max.',
   CLOSED: 'The node is shutting down; start it again with `molia start`.',
   NO_PEERS:
     'Check the seeds, the network name and secret, and that UDP may pass; `molia status` shows who answers.',
@@ -166,8 +167,13 @@ export function exitCodeOf(code: string): 1 | 2 {
 /** `molia: CODE: message. hint` */
 export function errorLine(error: PlainError): string {
   const message = error.message.replace(/[.\s]+$/, '');
-  const hint = error.hint ? ` ${error.hint.replace(/[.\s]+$/, '')}` : '';
+  const hint = error.hint ? ` ${capital(error.hint.replace(/[.\s]+$/, ''))}` : '';
   return `molia: ${error.code}: ${message}.${hint}`;
+}
+
+/** Hints of the library begin in lower case; a path or an option stays as it is. */
+function capital(text: string): string {
+  return /^[a-z]+ /.test(text) ? `${text.slice(0, 1).toUpperCase()}${text.slice(1)}` : text;
 }
 
 function oneLine(text: string): string {

@@ -223,7 +223,7 @@ function timeoutOption(command: Command): Command {
 function writeOptions(command: Command): Command {
   return timeoutOption(command).option(
     '--ttl <seconds>',
-    'how long nodes keep it, 60 to 604800 (default: 86400)',
+    'how long nodes keep it, 60 to 86400 (default: 86400)',
     whole,
   );
 }

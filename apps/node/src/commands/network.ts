@@ -5,7 +5,8 @@ import { controlOf, hexKey } from './shared.ts';
 
 export async function lookup(context: Context, text: string): Promise<void> {
   const { output, options } = context;
-  const lines = controlOf(context).lines('GET', `lookup/${hexKey(text, 'target')}`, {
+  const wanted = hexKey(text, 'target');
+  const lines = controlOf(context).lines('GET', `lookup/${wanted}`, {
     query: { timeout: options['timeout'] as number },
   });
   for await (const line of lines) {

@@ -4,7 +4,8 @@ import { controlOf, hexKey, nodes } from './shared.ts';
 
 export async function announce(context: Context, text: string): Promise<void> {
   const { output, options } = context;
-  const result = await controlOf(context).json('POST', `providers/${hexKey(text, 'key')}`, {
+  const wanted = hexKey(text, 'key');
+  const result = await controlOf(context).json('POST', `providers/${wanted}`, {
     query: { ttl: options['ttl'] as number, timeout: options['timeout'] as number },
     body: Buffer.from(options['meta'] as string),
   });
@@ -15,7 +16,8 @@ export async function announce(context: Context, text: string): Promise<void> {
 
 export async function providers(context: Context, text: string): Promise<void> {
   const { output, options } = context;
-  const lines = controlOf(context).lines('GET', `providers/${hexKey(text, 'key')}`, {
+  const wanted = hexKey(text, 'key');
+  const lines = controlOf(context).lines('GET', `providers/${wanted}`, {
     query: { max: options['max'] as number, timeout: options['timeout'] as number },
   });
   for await (const line of lines) {
