@@ -3,7 +3,7 @@
  * Source: protocol.md sections 5 (routing) and 6 (records).
  */
 import type { Curves, Identity, Millis, Rng } from '@molia/core';
-import type { RecordStore } from './store-port.ts';
+import type { RecordStore } from './records/store-port.ts';
 
 /**
  * What the engine needs from the session storey. `@molia/wireguard` fits; the test cluster implements it in memory.
@@ -14,7 +14,13 @@ export interface Peers {
    * Finds or creates the peer of an Ed25519 key (32 bytes at `keyOffset`) behind an endpoint (19 bytes). Sends nothing.
    * `NONE` when the key is no valid point, the endpoint cannot be reached from here, or there is no room.
    */
-  open(now: Millis, publicKey: Uint8Array, keyOffset: number, endpoint: Uint8Array, endpointOffset: number): number;
+  open(
+    now: Millis,
+    publicKey: Uint8Array,
+    keyOffset: number,
+    endpoint: Uint8Array,
+    endpointOffset: number,
+  ): number;
   /** Writes the 32-byte Ed25519 key of a peer; `false` while it is unknown (a session without early data). */
   identity(peer: number, out: Uint8Array, offset: number): boolean;
   /** Writes the 19-byte endpoint, last proven else last hinted; `false` when there is none. */
@@ -111,6 +117,14 @@ export const Outcome = {
   UNREACHABLE: 9,
   /** The record handed to `store` or `announce` does not verify. */
   INVALID: 10,
+} as const;
+
+/** Drop codes of `handleDatagram`, beside wire's; each has a counter. */
+export const KademliaDrop = {
+  /** An answer that nobody waits for, from this peer under this correlation. */
+  UNEXPECTED: -1,
+  /** An answer of another type than was asked for. */
+  WRONG_TYPE: -2,
 } as const;
 
 /** Names of outcomes for logs and errors. */

@@ -1,0 +1,314 @@
+/**
+ * Runs lookups: asks whom the shortlist names, reads FIND_NODE and FIND_VALUE answers, adapts α, ends on
+ * convergence or budget (protocol.md 5). What a found record means is `ValueReader`'s; what follows a store's lookup
+ * is the publisher's.
+ */
+import { ID_BYTES, type Millis, NONE, type Verdict } from '@molia/core';
+import {
+  ContactList,
+  ErrorCode,
+  FindValueResponseView,
+  MessageType,
+  readFindNodeResponse,
+  readFindValueResponse,
+} from '@molia/wire';
+import { CROWDED_MS, PROVIDERS_SKIP_MAX } from './constants.ts';
+import { ContactFlag } from './contacts.ts';
+import type { Lookup } from './lookup.ts';
+import { type Operation, type Operations, OpKind, Phase } from './operation.ts';
+import { distanceFraction } from './records/responsibility.ts';
+import { Count, type Shared } from './shared.ts';
+import { EventKind, Outcome } from './types.ts';
+import { Shown, type ValueReader } from './value-reader.ts';
+
+/** Called when a lookup of a kind that goes on afterwards has settled. */
+export interface Settled {
+  /** The closest nodes of a store are known. */
+  lookupSettled(now: Millis, op: Operation): void;
+}
+
+export class Finder {
+  /** Set by the engine: the publisher. */
+  publisher: Settled | undefined = undefined;
+  private readonly shared: Shared;
+  private readonly operations: Operations;
+  private readonly reader: ValueReader;
+  private readonly list = new ContactList();
+  private readonly answer = new FindValueResponseView();
+  private readonly initial: Int32Array;
+
+  constructor(shared: Shared, operations: Operations, reader: ValueReader) {
+    this.shared = shared;
+    this.operations = operations;
+    this.reader = reader;
+    this.initial = new Int32Array(shared.tuning.k * 2);
+  }
+
+  /** Begins the lookup of an operation at its target, from the table and, while that is thin, from `seeds`. */
+  start(
+    now: Millis,
+    op: Operation,
+    target: Uint8Array,
+    targetOffset: number,
+    paths: number,
+    seeds: readonly number[],
+  ): void {
+    const { shared, initial } = this;
+    this.shared.count(Count.LOOKUPS);
+    op.lookup.start(now, target, targetOffset, paths);
+    const want = paths > 1 ? initial.length : shared.tuning.k;
+    const found = shared.table.index.closest(target, targetOffset, want, initial);
+    for (let i = 0; i < found; i++) op.lookup.add(initial[i] as number, i % paths);
+    if (found < shared.tuning.k) {
+      for (let i = 0; i < seeds.length; i++) op.lookup.add(seeds[i] as number, i % paths);
+    }
+  }
+
+  /** Asks on, and ends the lookup when it has converged. */
+  step(now: Millis, op: Operation): void {
+    if (op.phase === Phase.DRAINING) {
+      this.drained(now, op);
+      return;
+    }
+    if (op.phase !== Phase.LOOKUP) return;
+    const { shared } = this;
+    const { lookup } = op;
+    lookup.pace(now, shared.roundTrips.smoothed);
+    // An immutable value on its way ends the search: nobody else is asked unless the pull fails.
+    if (!this.reader.pullsImmutable(op)) {
+      const type = requestType(op.kind);
+      for (let row = lookup.next(); row !== NONE; row = lookup.next()) {
+        if (shared.ask(type, row, op.handle) !== NONE) continue;
+        lookup.unsent(row);
+        this.operations.arm(op, Math.min(op.deadlineAt, now + CROWDED_MS));
+        return;
+      }
+    }
+    if (op.pull === NONE && lookup.converged) {
+      this.converged(now, op);
+      return;
+    }
+    this.operations.arm(op, Math.min(op.deadlineAt, lookup.paceAt(shared.roundTrips.smoothed)));
+  }
+
+  /** The operation's timer is due. */
+  timeout(now: Millis, op: Operation): void {
+    if (now < op.deadlineAt) {
+      this.step(now, op);
+      return;
+    }
+    this.shared.count(Count.LOOKUPS_TIMED_OUT);
+    if (op.kind === OpKind.STORE) {
+      op.phase = Phase.STORING;
+      this.publisher?.lookupSettled(now, op);
+      return;
+    }
+    const found = op.kind === OpKind.FIND_VALUE && op.best.length > 0;
+    this.finish(op, now, found ? Outcome.OK : Outcome.TIMEOUT);
+  }
+
+  /** FIND_NODE_RESPONSE or FIND_VALUE_RESPONSE of `row` for a live operation. */
+  answered(
+    now: Millis,
+    op: Operation,
+    request: number,
+    row: number,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    rttMs: number,
+  ): Verdict {
+    const { shared } = this;
+    const wantsValue = requestType(op.kind) === MessageType.FIND_VALUE;
+    const verdict = wantsValue
+      ? readFindValueResponse(bytes, offset, length, this.answer)
+      : readFindNodeResponse(bytes, offset, length, this.list);
+    if (verdict < 0) {
+      this.misbehaved(now, op, request, row);
+      return verdict;
+    }
+    shared.answered(now, row, rttMs);
+    const isPage = shared.requests.extras[request] !== 0;
+    if (isPage) op.pages--;
+    else this.learn(now, op.lookup, row, bytes, wantsValue ? this.answer.contacts : this.list);
+    if (wantsValue && !this.useAnswer(now, op, request, row, bytes)) return verdict;
+    this.progress(op);
+    this.step(now, op);
+    return verdict;
+  }
+
+  /** An ERROR in place of an answer. */
+  refused(now: Millis, op: Operation, request: number, row: number, code: number): void {
+    if (this.shared.requests.extras[request] !== 0) op.pages--;
+    else op.lookup.refused(row);
+    if (code === ErrorCode.BUSY || code === ErrorCode.RATE_LIMITED) op.lookup.slowDown();
+    this.step(now, op);
+  }
+
+  late(now: Millis, op: Operation, request: number, row: number): void {
+    if (op.phase !== Phase.LOOKUP || this.shared.requests.extras[request] !== 0) return;
+    op.lookup.late(row);
+    this.step(now, op);
+  }
+
+  /** `reachable` false: there is no way to it at all, so no retry either. */
+  dead(now: Millis, op: Operation, request: number, row: number, reachable: boolean): void {
+    if (this.shared.requests.extras[request] !== 0) op.pages--;
+    else if (reachable) op.lookup.dead(row);
+    else op.lookup.refused(row);
+    this.step(now, op);
+  }
+
+  /** A pull for this operation's value ended. */
+  pulled(now: Millis, op: Operation, complete: boolean): void {
+    if (complete && this.reader.isSettled(op)) {
+      this.finish(op, now, Outcome.OK);
+      return;
+    }
+    this.step(now, op);
+  }
+
+  /** Reports DONE, once. */
+  finish(op: Operation, now: Millis, code: number): void {
+    const { lookup } = op;
+    if (op.pull !== NONE) this.shared.puller.cancel(now, op.pull);
+    op.pull = NONE;
+    op.phase = Phase.ENDED;
+    if (op.kind === OpKind.BOOTSTRAP) this.shared.fillSoon = true;
+    if (op.silent) {
+      this.operations.close(op);
+      return;
+    }
+    let a = op.found;
+    if (op.kind === OpKind.FIND_NODE) a = lookup.closest(this.shared.tuning.k, this.initial);
+    else if (op.kind === OpKind.BOOTSTRAP) a = this.shared.table.count;
+    const event = this.shared.events.push(
+      EventKind.DONE,
+      op.handle,
+      code,
+      a,
+      lookup.asked,
+      now - op.startedAt,
+      true,
+    );
+    if (event !== undefined) event.sequence = op.best.length > 0 ? op.bestView.sequence : 0;
+    op.lastEvent = EventKind.DONE;
+    this.operations.disarm(op);
+  }
+
+  /** Queues at most one PROGRESS per poll of the host; it is filled in when polled. */
+  progress(op: Operation): void {
+    if (op.silent || op.progressQueued || op.phase === Phase.ENDED) return;
+    if (this.shared.events.push(EventKind.PROGRESS, op.handle, 0, 0, 0, 0, false) !== undefined) {
+      op.progressQueued = true;
+    }
+  }
+
+  /** The size of the network as the closest answerers show it. */
+  sample(now: Millis, lookup: Lookup): void {
+    const { shared, initial } = this;
+    const { ids } = shared.contacts;
+    const { id } = shared.identity;
+    const found = lookup.closest(shared.tuning.k, initial);
+    const ours = distanceFraction(lookup.target, 0, id, 0);
+    let counted = shared.client;
+    shared.size.begin();
+    for (let i = 0; i < found; i++) {
+      const fraction = distanceFraction(lookup.target, 0, ids, (initial[i] as number) * ID_BYTES);
+      if (!counted && ours < fraction) {
+        counted = true;
+        shared.size.rankedDistance(ours);
+      }
+      shared.size.rankedDistance(fraction);
+    }
+    if (found > 0) shared.size.commit(now);
+  }
+
+  private learn(now: Millis, lookup: Lookup, row: number, bytes: Uint8Array, list: ContactList): void {
+    const { shared } = this;
+    const at = lookup.answered(row);
+    const path = at === NONE ? 0 : lookup.pathOf(at);
+    let closest = false;
+    for (let i = 0; i < list.count; i++) {
+      const told = shared.internFrom(bytes, list, i);
+      if (told === NONE || ((shared.contacts.flags[told] as number) & ContactFlag.CLIENT) !== 0) continue;
+      if (lookup.add(told, path) === 0) closest = true;
+    }
+    if (closest) lookup.progress(now);
+  }
+
+  /** Records and providers of an answer; false when the operation ended or the answerer was thrown out. */
+  private useAnswer(now: Millis, op: Operation, request: number, row: number, bytes: Uint8Array): boolean {
+    const { answer, reader } = this;
+    let shown: number = Shown.NOTHING;
+    if (op.kind === OpKind.FIND_PROVIDERS) {
+      shown = reader.providers(op, bytes, answer);
+      if (shown >= 0) this.nextPage(op, request, row);
+    } else if (answer.hasRecord) {
+      shown = reader.shown(now, op, row, bytes, answer.record);
+    }
+    if (shown === Shown.BAD) {
+      this.shared.count(Count.BAD_ANSWERS);
+      op.lookup.refused(row);
+      this.shared.expel(now, row);
+      this.step(now, op);
+      return false;
+    }
+    const full = op.kind === OpKind.FIND_PROVIDERS && op.found >= op.providersMax;
+    if (full || (op.kind === OpKind.FIND_VALUE && reader.isSettled(op))) {
+      this.finish(op, now, Outcome.OK);
+      return false;
+    }
+    return true;
+  }
+
+  /** Asks the same node for the providers that did not fit. */
+  private nextPage(op: Operation, request: number, row: number): void {
+    const { answer, shared } = this;
+    const skip = (shared.requests.extras[request] as number) + answer.providersCount;
+    if (answer.providersCount === 0 || skip >= answer.providersTotal || skip > PROVIDERS_SKIP_MAX) return;
+    const page = shared.ask(MessageType.FIND_VALUE, row, op.handle);
+    if (page === NONE) return;
+    shared.requests.extras[page] = skip;
+    op.pages++;
+  }
+
+  private misbehaved(now: Millis, op: Operation, request: number, row: number): void {
+    this.shared.count(Count.INVALID);
+    this.shared.expel(now, row);
+    if (this.shared.requests.extras[request] !== 0) op.pages--;
+    else op.lookup.refused(row);
+    this.step(now, op);
+  }
+
+  private converged(now: Millis, op: Operation): void {
+    if (op.lookup.pathCount === 1) this.sample(now, op.lookup);
+    if (op.kind === OpKind.STORE) {
+      op.phase = Phase.STORING;
+      this.publisher?.lookupSettled(now, op);
+      return;
+    }
+    op.phase = Phase.DRAINING;
+    this.drained(now, op);
+  }
+
+  private drained(now: Millis, op: Operation): void {
+    if (op.pages > 0 || op.pull !== NONE) {
+      this.operations.arm(op, op.deadlineAt);
+      return;
+    }
+    const { lookup } = op;
+    let code: number = lookup.answers > 0 ? Outcome.OK : Outcome.NO_PEERS;
+    if (op.kind === OpKind.FIND_VALUE || op.kind === OpKind.FIND_PROVIDERS) {
+      if (op.best.length > 0 || op.found > 0) code = Outcome.OK;
+      else if (code === Outcome.OK) code = Outcome.NOT_FOUND;
+    }
+    this.finish(op, now, code);
+  }
+}
+
+function requestType(kind: number): number {
+  return kind === OpKind.FIND_VALUE || kind === OpKind.FIND_PROVIDERS
+    ? MessageType.FIND_VALUE
+    : MessageType.FIND_NODE;
+}

@@ -1,0 +1,301 @@
+/**
+ * One lookup's shortlist (Kademlia section 2.3 with the rules of protocol.md 5): contacts in order of distance, what
+ * became of each, whom to ask next, and whether the K closest live ones have answered. It sends nothing and knows no
+ * message: an operation asks it `next` and reports `answered`, `late`, `dead`, `refused`.
+ */
+import { commonPrefixBits, compareDistance, copyBytes, grow, ID_BYTES, type Millis, NONE } from '@molia/core';
+import { ATTEMPTS_MAX, PATHS_MAX, SHORTLIST_DISJOINT_MAX, SHORTLIST_MAX } from './constants.ts';
+import { type Contacts, wordAt } from './contacts.ts';
+import type { Tuning } from './types.ts';
+
+export const Entry = {
+  NEW: 0,
+  WAITING: 1,
+  /** Frees its α slot; its answer is still welcome. */
+  LATE: 2,
+  /** Unanswered once; may be asked once more. */
+  RETRY: 3,
+  ANSWERED: 4,
+  FAILED: 5,
+} as const;
+
+export class Lookup {
+  readonly target = new Uint8Array(ID_BYTES);
+  /** Contact rows, closest first. */
+  rows = new Int32Array(SHORTLIST_MAX);
+  /** `Entry` of each. */
+  states = new Uint8Array(SHORTLIST_MAX);
+  count = 0;
+  asked = 0;
+  answers = 0;
+  /** Requests that hold an α slot. */
+  active = 0;
+  alpha = 0;
+  /** Contacts may share a path; each path asks only what it found itself. */
+  pathCount = 1;
+  private attempts = new Uint8Array(SHORTLIST_MAX);
+  private paths = new Uint8Array(SHORTLIST_MAX);
+  /** First word of the distance, biased so that signed order is distance order. */
+  private distances = new Int32Array(SHORTLIST_MAX);
+  private limit = SHORTLIST_MAX;
+  private word = 0;
+  private progressAt: Millis = 0;
+  private readonly contacts: Contacts;
+  private readonly tuning: Tuning;
+  private readonly live = new Int32Array(PATHS_MAX);
+
+  constructor(contacts: Contacts, tuning: Tuning) {
+    this.contacts = contacts;
+    this.tuning = tuning;
+  }
+
+  /** Begins anew for a target; `clear` must have run since the last one. */
+  start(now: Millis, target: Uint8Array, targetOffset: number, paths: number): void {
+    copyBytes(this.target, 0, target, targetOffset, ID_BYTES);
+    this.word = wordAt(target, targetOffset);
+    this.asked = 0;
+    this.answers = 0;
+    this.active = 0;
+    this.alpha = this.tuning.alphaStart;
+    this.progressAt = now;
+    this.pathCount = paths;
+    this.limit = paths > 1 ? SHORTLIST_DISJOINT_MAX : SHORTLIST_MAX;
+    if (this.rows.length < this.limit) {
+      this.rows = grow(this.rows, this.limit);
+      this.states = grow(this.states, this.limit);
+      this.attempts = grow(this.attempts, this.limit);
+      this.paths = grow(this.paths, this.limit);
+      this.distances = grow(this.distances, this.limit);
+    }
+  }
+
+  /** Lets go of every contact. */
+  clear(): void {
+    for (let i = 0; i < this.count; i++) this.contacts.release(this.rows[i] as number);
+    this.count = 0;
+    this.active = 0;
+  }
+
+  /**
+   * Adds a contact that was heard of; returns its position, or NONE when it was known or is farther than everything
+   * in a full shortlist. `path` is the path of whoever told it.
+   */
+  add(row: number, path: number): number {
+    const distance = ((this.contacts.words[row] as number) ^ this.word ^ 0x80000000) | 0;
+    const at = this.lowerBound(row, distance);
+    if (at < this.count && this.rows[at] === row) return NONE;
+    if (this.count === this.limit) {
+      if (at === this.count) return NONE;
+      this.dropLast();
+    }
+    this.rows.copyWithin(at + 1, at, this.count);
+    this.states.copyWithin(at + 1, at, this.count);
+    this.attempts.copyWithin(at + 1, at, this.count);
+    this.paths.copyWithin(at + 1, at, this.count);
+    this.distances.copyWithin(at + 1, at, this.count);
+    this.rows[at] = row;
+    this.states[at] = Entry.NEW;
+    this.attempts[at] = 0;
+    this.paths[at] = path;
+    this.distances[at] = distance;
+    this.contacts.hold(row);
+    this.count++;
+    return at;
+  }
+
+  /** Position of a contact, or NONE. */
+  find(row: number): number {
+    const distance = ((this.contacts.words[row] as number) ^ this.word ^ 0x80000000) | 0;
+    const at = this.lowerBound(row, distance);
+    return at < this.count && this.rows[at] === row ? at : NONE;
+  }
+
+  pathOf(position: number): number {
+    return this.paths[position] as number;
+  }
+
+  /**
+   * Whom to ask now, or NONE: no free α slot, or everybody worth asking was asked. Marks the entry WAITING.
+   * Within each path the K closest entries that may still be alive are asked, nearest first; among candidates at the
+   * same logarithmic distance the one with the shortest measured round trip.
+   */
+  next(): number {
+    if (this.active >= Math.max(this.alpha, this.pathCount)) return NONE;
+    const { live } = this;
+    const window = this.window();
+    live.fill(0);
+    let chosen = NONE;
+    let closedPaths = 0;
+    for (let i = 0; i < this.count && closedPaths < this.pathCount; i++) {
+      const path = this.paths[i] as number;
+      const seen = live[path] as number;
+      if (seen >= window) continue;
+      const state = this.states[i] as number;
+      if (state === Entry.FAILED || state === Entry.LATE) continue;
+      live[path] = seen + 1;
+      if (seen + 1 === window) closedPaths++;
+      if (state !== Entry.NEW && state !== Entry.RETRY) continue;
+      if (chosen === NONE) {
+        chosen = i;
+        continue;
+      }
+      if (this.logDistance(i) !== this.logDistance(chosen)) break;
+      if (this.isNearer(i, chosen)) chosen = i;
+    }
+    if (chosen === NONE) return NONE;
+    this.states[chosen] = Entry.WAITING;
+    this.attempts[chosen] = (this.attempts[chosen] as number) + 1;
+    this.active++;
+    this.asked++;
+    return this.rows[chosen] as number;
+  }
+
+  /** The request could not be sent after all; it stays worth asking. */
+  unsent(row: number): void {
+    const at = this.find(row);
+    if (at === NONE || this.states[at] !== Entry.WAITING) return;
+    this.states[at] = Entry.NEW;
+    this.attempts[at] = (this.attempts[at] as number) - 1;
+    this.active--;
+    this.asked--;
+  }
+
+  /** A contact answered; returns its position, or NONE when it is no longer listed. */
+  answered(row: number): number {
+    const at = this.settle(row);
+    this.answers++;
+    if (at !== NONE) this.states[at] = Entry.ANSWERED;
+    return at;
+  }
+
+  /** Overdue: it frees its slot. */
+  late(row: number): void {
+    const at = this.find(row);
+    if (at === NONE || this.states[at] !== Entry.WAITING) return;
+    this.states[at] = Entry.LATE;
+    this.active--;
+  }
+
+  /** Its request is lost. One retry a peer a lookup. */
+  dead(row: number): void {
+    const at = this.settle(row);
+    if (at === NONE) return;
+    this.states[at] = (this.attempts[at] as number) < ATTEMPTS_MAX ? Entry.RETRY : Entry.FAILED;
+  }
+
+  /** It cannot or will not help: no retry. */
+  refused(row: number): void {
+    const at = this.settle(row);
+    if (at !== NONE) this.states[at] = Entry.FAILED;
+  }
+
+  /** Somebody closer than anybody before was heard of: α goes back. */
+  progress(now: Millis): void {
+    this.progressAt = now;
+    this.alpha = Math.min(this.alpha, this.tuning.alphaStart);
+  }
+
+  /** A peer said it is overloaded. */
+  slowDown(): void {
+    this.alpha = this.tuning.alphaMin;
+  }
+
+  /** Raises α by 2 when one round trip passed without progress. */
+  pace(now: Millis, srttMs: number): void {
+    if (now - this.progressAt < srttMs || this.alpha >= this.tuning.alphaMax) return;
+    this.alpha = Math.min(this.alpha + 2, this.tuning.alphaMax);
+    this.progressAt = now;
+  }
+
+  /** When `pace` may raise α next; Infinity at the maximum. */
+  paceAt(srttMs: number): Millis {
+    return this.alpha >= this.tuning.alphaMax
+      ? Number.POSITIVE_INFINITY
+      : this.progressAt + Math.ceil(srttMs);
+  }
+
+  /** Whether in every path the K closest live entries have answered (a retry that is late again counts as dead). */
+  get converged(): boolean {
+    const { live } = this;
+    const window = this.window();
+    live.fill(0);
+    for (let i = 0; i < this.count; i++) {
+      const path = this.paths[i] as number;
+      if ((live[path] as number) >= window) continue;
+      const state = this.states[i] as number;
+      if (state === Entry.FAILED) continue;
+      if (state === Entry.LATE && (this.attempts[i] as number) >= ATTEMPTS_MAX) continue;
+      if (state !== Entry.ANSWERED) return false;
+      live[path] = (live[path] as number) + 1;
+    }
+    return true;
+  }
+
+  /** Writes up to `max` answered contacts, closest first, into `out`; returns how many. */
+  closest(max: number, out: Int32Array): number {
+    let found = 0;
+    for (let i = 0; i < this.count && found < max; i++) {
+      if (this.states[i] === Entry.ANSWERED) out[found++] = this.rows[i] as number;
+    }
+    return found;
+  }
+
+  /** Leading bits that a contact shares with the target. */
+  sharedBits(row: number): number {
+    return commonPrefixBits(this.target, 0, this.contacts.ids, row * ID_BYTES);
+  }
+
+  /** K, or with d disjoint paths a share of 2 K each, so that the paths overlap the closest K together. */
+  private window(): number {
+    return this.pathCount === 1 ? this.tuning.k : Math.ceil((2 * this.tuning.k) / this.pathCount);
+  }
+
+  private settle(row: number): number {
+    const at = this.find(row);
+    if (at === NONE) return NONE;
+    if (this.states[at] === Entry.WAITING) this.active--;
+    return at;
+  }
+
+  private logDistance(position: number): number {
+    return Math.clz32((this.distances[position] as number) ^ 0x80000000);
+  }
+
+  private isNearer(a: number, b: number): boolean {
+    const srttA = this.contacts.srtt[this.rows[a] as number] as number;
+    const srttB = this.contacts.srtt[this.rows[b] as number] as number;
+    return srttA > 0 && (srttB === 0 || srttA < srttB);
+  }
+
+  private dropLast(): void {
+    const last = this.count - 1;
+    if (this.states[last] === Entry.WAITING) this.active--;
+    this.contacts.release(this.rows[last] as number);
+    this.count = last;
+  }
+
+  /** First position that is not closer than the row. */
+  private lowerBound(row: number, distance: number): number {
+    const { distances, contacts } = this;
+    let left = 0;
+    let right = this.count;
+    while (left < right) {
+      const middle = (left + right) >>> 1;
+      const other = distances[middle] as number;
+      const closer =
+        other !== distance
+          ? other < distance
+          : compareDistance(
+              this.target,
+              0,
+              contacts.ids,
+              (this.rows[middle] as number) * ID_BYTES,
+              contacts.ids,
+              row * ID_BYTES,
+            ) < 0;
+      if (closer) left = middle + 1;
+      else right = middle;
+    }
+    return left;
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * What the engine does by itself (protocol.md 5 and 6): asks newcomers who they are, keeps every contact of the table
+ * heard, refreshes each bucket once in 30 to 60 minutes, rejoins when everybody is gone, republishes records.
+ */
+import { copyBytes, ID_BYTES, IDLE, type Millis, NONE, randomBelow } from '@molia/core';
+import { MessageType } from '@molia/wire';
+import {
+  BACKGROUND_OPERATIONS_MAX,
+  FILL_STEP_MS,
+  LIVENESS_MS,
+  LIVENESS_STEP_MS,
+  PROBE_STEP_MS,
+  REJOIN_MS_MAX,
+  REJOIN_MS_MIN,
+  SEEDS_MAX,
+} from './constants.ts';
+import { ContactFlag } from './contacts.ts';
+import type { Finder } from './finder.ts';
+import { type Operations, OpKind } from './operation.ts';
+import type { Publisher } from './publisher.ts';
+import { Republish } from './records/record-book.ts';
+import type { Shared } from './shared.ts';
+
+/** Buckets that are refreshed: deeper ones hold only our nearest neighbours, whom a lookup of our own id covers. */
+const BUCKETS = 64;
+
+export class Maintenance {
+  /** Contact rows to join through. */
+  readonly seeds: number[] = [];
+  private readonly shared: Shared;
+  private readonly operations: Operations;
+  private readonly finder: Finder;
+  private readonly publisher: Publisher;
+  private readonly republish = new Republish();
+  private readonly target = new Uint8Array(ID_BYTES);
+  /** Instants; the last row is our own id. NaN = not scheduled yet. */
+  private readonly refreshAt = new Float64Array(BUCKETS + 1).fill(Number.NaN);
+  private probeAt: Millis = 0;
+  private livenessAt: Millis = 0;
+  private rejoinAt: Millis = 0;
+  private rejoinMs: Millis = REJOIN_MS_MIN;
+  private started = false;
+
+  constructor(shared: Shared, operations: Operations, finder: Finder, publisher: Publisher) {
+    this.shared = shared;
+    this.operations = operations;
+    this.finder = finder;
+    this.publisher = publisher;
+  }
+
+  /** Remembers a contact for joining; the oldest goes when there are too many. */
+  addSeed(row: number): void {
+    if (this.seeds.includes(row)) return;
+    if (this.seeds.length === SEEDS_MAX) this.shared.contacts.release(this.seeds.shift() as number);
+    this.shared.contacts.hold(row);
+    this.seeds.push(row);
+  }
+
+  handleTimeout(now: Millis): void {
+    if (!this.shared.tuning.maintenance) return;
+    if (!this.started) this.schedule(now);
+    if (this.shared.fillSoon) this.fill(now);
+    this.probe(now);
+    this.checkStalest(now);
+    this.rejoin(now);
+    this.refresh(now);
+    this.republishDue(now);
+  }
+
+  nextDelay(now: Millis): number {
+    const { shared } = this;
+    if (!shared.tuning.maintenance) return IDLE;
+    if (!this.started || shared.fillSoon) return 0;
+    let at = Number.POSITIVE_INFINITY;
+    if (shared.probes.length > 0) at = this.probeAt;
+    if (shared.table.count > 0) at = Math.min(at, this.livenessAt);
+    else if (this.seeds.length > 0) at = Math.min(at, this.rejoinAt);
+    if (this.operations.background < BACKGROUND_OPERATIONS_MAX) {
+      for (let bucket = 0; bucket <= BUCKETS; bucket++) {
+        if (this.isRefreshed(bucket)) at = Math.min(at, this.refreshAt[bucket] as number);
+      }
+    }
+    let delay = at - now;
+    if (this.operations.background < BACKGROUND_OPERATIONS_MAX) {
+      delay = Math.min(delay, shared.book.nextDelay(now));
+    }
+    return delay <= 0 ? 0 : Math.min(delay, IDLE);
+  }
+
+  private schedule(now: Millis): void {
+    this.started = true;
+    for (let bucket = 0; bucket <= BUCKETS; bucket++) this.refreshAt[bucket] = now + this.refreshMs();
+    this.livenessAt = now + LIVENESS_STEP_MS;
+    this.rejoinAt = now + REJOIN_MS_MIN;
+  }
+
+  /** After a bootstrap every bucket that could hold anybody is refreshed, one after the other. */
+  private fill(now: Millis): void {
+    this.shared.fillSoon = false;
+    const depth = Math.min(this.shared.table.depth, BUCKETS);
+    for (let bucket = 0; bucket < depth; bucket++) this.refreshAt[bucket] = now + (bucket + 1) * FILL_STEP_MS;
+  }
+
+  private probe(now: Millis): void {
+    const { probes, contacts } = this.shared;
+    if (probes.length === 0 || now < this.probeAt) return;
+    this.probeAt = now + PROBE_STEP_MS;
+    const row = probes.pop();
+    const flags = (contacts.flags[row] as number) & ~ContactFlag.QUEUED;
+    contacts.flags[row] = flags;
+    const done = ContactFlag.NEGOTIATED | ContactFlag.CHECKED;
+    if ((flags & done) === 0) {
+      if (this.shared.ask(MessageType.NEGOTIATE, row, NONE) !== NONE) {
+        contacts.flags[row] = flags | ContactFlag.CHECKED;
+      }
+    } else if ((flags & ContactFlag.TABLE) === 0) {
+      // It said who it is; now it has to answer us.
+      this.shared.check(row);
+    }
+    contacts.release(row);
+  }
+
+  private checkStalest(now: Millis): void {
+    const { shared } = this;
+    if (shared.table.count === 0 || now < this.livenessAt) return;
+    const step = Math.max(LIVENESS_STEP_MS, LIVENESS_MS / shared.table.count);
+    this.livenessAt = now + Math.ceil(step * (0.75 + 0.5 * shared.random()));
+    const row = shared.table.stalest();
+    if (row !== NONE && now - (shared.contacts.seenAt[row] as number) >= LIVENESS_MS / 2) shared.check(row);
+  }
+
+  private rejoin(now: Millis): void {
+    const { shared } = this;
+    if (shared.table.count > 0) {
+      this.rejoinMs = REJOIN_MS_MIN;
+      return;
+    }
+    if (this.seeds.length === 0 || now < this.rejoinAt) return;
+    this.rejoinAt = now + this.rejoinMs;
+    this.rejoinMs = Math.min(this.rejoinMs * 2, REJOIN_MS_MAX);
+    const op = this.operations.openSilent(now, OpKind.BOOTSTRAP, shared.tuning.lookupBudgetMs);
+    if (op === undefined) return;
+    this.finder.start(now, op, shared.identity.id, 0, 1, this.seeds);
+    this.finder.step(now, op);
+  }
+
+  private refresh(now: Millis): void {
+    const { shared, target } = this;
+    for (let bucket = 0; bucket <= BUCKETS; bucket++) {
+      if (this.operations.background >= BACKGROUND_OPERATIONS_MAX) return;
+      if (now < (this.refreshAt[bucket] as number)) continue;
+      this.refreshAt[bucket] = now + this.refreshMs();
+      if (shared.table.count === 0 || !this.isRefreshed(bucket)) continue;
+      copyBytes(target, 0, shared.identity.id, 0, ID_BYTES);
+      if (bucket < BUCKETS) this.randomise(bucket);
+      const op = this.operations.openSilent(now, OpKind.REFRESH, shared.tuning.lookupBudgetMs);
+      if (op === undefined) return;
+      this.finder.start(now, op, target, 0, 1, this.seeds);
+      this.finder.step(now, op);
+    }
+  }
+
+  /** Makes `target` a random id of the bucket: the bit after the shared prefix flipped, the rest random. */
+  private randomise(bucket: number): void {
+    const { target } = this;
+    const byte = bucket >>> 3;
+    const bit = 0x80 >>> (bucket & 7);
+    const keep = 0xff & ~(bit * 2 - 1);
+    const own = target[byte] as number;
+    this.shared.rng.fill(target, byte, ID_BYTES - byte);
+    const random = target[byte] as number;
+    target[byte] = (own & keep) | (~own & bit) | (random & (bit - 1));
+  }
+
+  private isRefreshed(bucket: number): boolean {
+    return bucket === BUCKETS || bucket < this.shared.table.depth;
+  }
+
+  private republishDue(now: Millis): void {
+    const { book } = this.shared;
+    book.handleTimeout(now);
+    while (this.operations.background < BACKGROUND_OPERATIONS_MAX && this.shared.table.count > 0) {
+      const { republish } = this;
+      if (!book.nextRepublish(now, republish)) return;
+      const op = this.operations.openSilent(now, OpKind.STORE, this.shared.tuning.lookupBudgetMs);
+      if (op === undefined) return;
+      const { record } = republish;
+      op.ageSecs = republish.ageSecs;
+      if (!this.publisher.prepare(op, record.bytes.slice(record.offset, record.offset + record.length))) {
+        this.operations.close(op);
+        continue;
+      }
+      this.finder.start(now, op, op.record, op.view.keyOffset, 1, this.seeds);
+      this.finder.step(now, op);
+    }
+  }
+
+  private refreshMs(): Millis {
+    const { refreshMsMin, refreshMsMax } = this.shared.tuning;
+    return refreshMsMin + randomBelow(this.shared.rng, refreshMsMax - refreshMsMin + 1);
+  }
+}

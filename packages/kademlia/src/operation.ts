@@ -1,0 +1,201 @@
+/** Operations: what `findNode`, `store` and the rest are while they run. A slab of reused objects behind handles. */
+import { HandleTable, type Millis, NONE, TimerTable } from '@molia/core';
+import { RecordForm, RecordView } from '@molia/wire';
+import { STORE_TARGETS_MAX } from './constants.ts';
+import type { Contacts } from './contacts.ts';
+import { Lookup } from './lookup.ts';
+import type { Op, Tuning } from './types.ts';
+
+export const OpKind = {
+  FIND_NODE: 1,
+  FIND_VALUE: 2,
+  FIND_PROVIDERS: 3,
+  STORE: 4,
+  PING: 5,
+  /** A lookup of our own id. */
+  BOOTSTRAP: 6,
+  /** The engine's own: a lookup that refreshes a bucket. Reports nothing. */
+  REFRESH: 7,
+} as const;
+
+export const Phase = {
+  LOOKUP: 0,
+  /** The lookup settled; pages or a pull are still coming. */
+  DRAINING: 1,
+  STORING: 2,
+  /** DONE was reported, the rest of a store continues. */
+  BACKGROUND: 3,
+  ENDED: 4,
+} as const;
+
+const NO_BYTES = new Uint8Array(0);
+
+export class Operation {
+  handle: Op = NONE;
+  kind = 0;
+  phase = 0;
+  /** Reports no events. */
+  silent = false;
+  startedAt: Millis = 0;
+  deadlineAt: Millis = 0;
+  readonly lookup: Lookup;
+  /** A PROGRESS event waits in the queue. */
+  progressQueued = false;
+
+  /** Reading: the best record so far, encoded; empty = none. */
+  best: Uint8Array = NO_BYTES;
+  readonly bestView = new RecordView();
+  readonly bestHash = new Uint8Array(32);
+  /** Nodes that held it, or providers found. */
+  found = 0;
+  sequenceMin = 0;
+  all = false;
+  /** Pull in progress, NONE = none. */
+  pull = NONE;
+  /** RecordType of what is pulled. */
+  pullType = 0;
+  /** The detached record that is pulled, and who else has it. */
+  envelope: Uint8Array = NO_BYTES;
+  readonly envelopeHash = new Uint8Array(32);
+  alternates: number[] = [];
+  /** Provider owners seen, as text, with their sequence. */
+  owners: Map<string, number> | undefined = undefined;
+  providersMax = 0;
+  /** Page requests in flight. */
+  pages = 0;
+
+  /** Writing: the record, encoded with its value inside. */
+  record: Uint8Array = NO_BYTES;
+  readonly view = new RecordView();
+  readonly hash = new Uint8Array(32);
+  form: RecordForm = RecordForm.WHOLE;
+  /** Expected sequence, -1 = no compare-and-swap. */
+  cas = -1;
+  /** Seconds since its publisher stated it. */
+  ageSecs = 0;
+  own = false;
+  /** Store targets: contact rows (held) and what became of each. */
+  readonly targets = new Int32Array(STORE_TARGETS_MAX);
+  readonly outcomes = new Uint8Array(STORE_TARGETS_MAX);
+  readonly heldSequences = new Float64Array(STORE_TARGETS_MAX);
+  targetCount = 0;
+  /** Ours included. */
+  holders = 0;
+  storing = 0;
+  highest = 0;
+  /** Outcome to report, by the store's answers. */
+  refusal = 0;
+  doneReported = false;
+  /** The event that ends the operation was queued; polling it frees the handle. */
+  lastEvent = 0;
+
+  constructor(contacts: Contacts, tuning: Tuning) {
+    this.lookup = new Lookup(contacts, tuning);
+  }
+}
+
+export class Operations {
+  readonly timers: TimerTable;
+  /** Operations of the engine itself that run now. */
+  background = 0;
+  private readonly handles: HandleTable;
+  private readonly slots: Operation[] = [];
+  private readonly contacts: Contacts;
+  private readonly tuning: Tuning;
+
+  constructor(contacts: Contacts, tuning: Tuning) {
+    this.contacts = contacts;
+    this.tuning = tuning;
+    const initial = Math.min(16, tuning.operationsMax);
+    this.timers = new TimerTable(initial);
+    this.handles = new HandleTable(tuning.operationsMax, {
+      initial,
+      onGrow: (capacity) => this.timers.grow(capacity),
+    });
+  }
+
+  get count(): number {
+    return this.handles.count;
+  }
+
+  /** A fresh operation, or undefined when `operationsMax` run. */
+  open(now: Millis, kind: number, budgetMs: Millis): Operation | undefined {
+    const handle = this.handles.alloc();
+    if (handle === NONE) return undefined;
+    const index = this.handles.index(handle);
+    let op = this.slots[index];
+    if (op === undefined) {
+      while (this.slots.length <= index) this.slots.push(new Operation(this.contacts, this.tuning));
+      op = this.slots[index] as Operation;
+    }
+    op.handle = handle;
+    op.kind = kind;
+    op.phase = Phase.LOOKUP;
+    op.silent = false;
+    op.startedAt = now;
+    op.deadlineAt = now + budgetMs;
+    op.progressQueued = false;
+    op.found = 0;
+    op.sequenceMin = 0;
+    op.all = false;
+    op.pages = 0;
+    op.pull = NONE;
+    op.cas = -1;
+    op.ageSecs = 0;
+    op.own = false;
+    op.targetCount = 0;
+    op.holders = 0;
+    op.storing = 0;
+    op.highest = 0;
+    op.refusal = 0;
+    op.doneReported = false;
+    op.lastEvent = 0;
+    this.arm(op, op.deadlineAt);
+    return op;
+  }
+
+  /** An operation of the engine's own, which reports nothing. */
+  openSilent(now: Millis, kind: number, budgetMs: Millis): Operation | undefined {
+    const op = this.open(now, kind, budgetMs);
+    if (op === undefined) return undefined;
+    op.silent = true;
+    this.background++;
+    return op;
+  }
+
+  /** The running operation of a handle, or undefined. */
+  get(handle: Op): Operation | undefined {
+    const index = this.handles.index(handle);
+    return index === NONE ? undefined : this.slots[index];
+  }
+
+  disarm(op: Operation): void {
+    this.timers.clear(this.handles.index(op.handle));
+  }
+
+  arm(op: Operation, at: Millis): void {
+    this.timers.set(this.handles.index(op.handle), at);
+  }
+
+  /** An operation whose timer is due, or undefined. */
+  expired(now: Millis): Operation | undefined {
+    const index = this.timers.expired(now);
+    return index === NONE ? undefined : this.slots[index];
+  }
+
+  /** Frees the handle and lets go of everything. */
+  close(op: Operation): void {
+    this.timers.clear(this.handles.index(op.handle));
+    this.handles.free(op.handle);
+    if (op.silent) this.background--;
+    op.lookup.clear();
+    for (let i = 0; i < op.targetCount; i++) this.contacts.release(op.targets[i] as number);
+    op.targetCount = 0;
+    op.best = NO_BYTES;
+    op.envelope = NO_BYTES;
+    op.record = NO_BYTES;
+    op.owners = undefined;
+    if (op.alternates.length > 0) op.alternates = [];
+    op.phase = Phase.ENDED;
+  }
+}

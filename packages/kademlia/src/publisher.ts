@@ -1,0 +1,323 @@
+/**
+ * Writing (protocol.md 6): after the lookup, STORE to every responder inside the expected distance of the 20th
+ * closest node, and at least to the K closest; DONE once 15 of 20 hold it, the rest goes on in the background. The
+ * one caller of `RecordBook.publish`.
+ */
+import { ID_BYTES, type Millis, NONE, type Verdict } from '@molia/core';
+import {
+  BODY_BYTES_MAX,
+  MessageType,
+  RecordForm,
+  RecordType,
+  readRecord,
+  readStoreResponse,
+  recordBytes,
+  StoreResponseView,
+  StoreStatus,
+  VALUE_INLINE_BYTES_MAX,
+  verifyRecord,
+} from '@molia/wire';
+import { CROWDED_MS, PULLING_MS, STORE_PARALLEL, STORE_TARGETS_MAX } from './constants.ts';
+import { ContactFlag } from './contacts.ts';
+import type { Settled } from './finder.ts';
+import { Entry } from './lookup.ts';
+import { type Operation, type Operations, Phase } from './operation.ts';
+import { AcceptRequest, RecordVerdict } from './records/record-verdicts.ts';
+import { distanceFraction } from './records/responsibility.ts';
+import { Count, type Shared } from './shared.ts';
+import { EventKind, type Op, Outcome } from './types.ts';
+
+/** What became of a store target. */
+const Target = {
+  NEW: 0,
+  ASKED: 1,
+  RETRY: 2,
+  ASKED_AGAIN: 3,
+  /** Asked again without compare-and-swap: it held an older record while the others agreed. */
+  REPAIRED: 4,
+  STORED: 5,
+  FAILED: 6,
+  MISMATCH: 7,
+} as const;
+
+/** Bytes of a STORE beside the record: tag, length, cas, sequence. */
+const STORE_BYTES = 16;
+
+export class Publisher implements Settled {
+  /** The last answer only announced that the value is being pulled: its request stays open. */
+  pulling = false;
+  private readonly shared: Shared;
+  private readonly operations: Operations;
+  private readonly response = new StoreResponseView();
+  private readonly request = new AcceptRequest();
+
+  constructor(shared: Shared, operations: Operations) {
+    this.shared = shared;
+    this.operations = operations;
+  }
+
+  /** Takes the record of a store operation (a copy). False: it does not verify. */
+  prepare(op: Operation, record: Uint8Array): boolean {
+    const { view } = op;
+    op.record = record;
+    if (readRecord(record, 0, record.length, view) < 0 || !view.hasValue) return false;
+    if (verifyRecord(view, record, this.shared.curves, op.hash, 0) < 0) return false;
+    const fits =
+      view.valueLength <= VALUE_INLINE_BYTES_MAX &&
+      recordBytes(view, RecordForm.WHOLE) + STORE_BYTES <= BODY_BYTES_MAX;
+    op.form = fits ? RecordForm.WHOLE : RecordForm.DETACHED;
+    return true;
+  }
+
+  /**
+   * Keeps the record as ours; false when a newer one is held here. `cas`: only in place of the expected sequence.
+   * A value that does not fit a datagram is at least kept long enough to be pulled.
+   */
+  keep(now: Millis, op: Operation, cas: boolean): boolean {
+    if (!op.own) {
+      const { view } = op;
+      if (op.form === RecordForm.DETACHED) {
+        this.shared.book.pin(
+          now,
+          op.record,
+          view.valueOffset,
+          view.valueLength,
+          this.shared.tuning.storeBudgetMs * 2,
+        );
+      }
+      return true;
+    }
+    const { request } = this;
+    request.cas = cas;
+    request.sequenceExpected = cas ? op.cas : 0;
+    request.ageSecs = 0;
+    request.cacheSecs = 0;
+    request.peerKey = undefined;
+    const verdict = this.shared.book.publish(now, op.record, 0, op.record.length, request);
+    if (verdict >= 0) {
+      op.holders++;
+      return true;
+    }
+    op.highest = this.shared.book.heldSequence;
+    if (verdict === RecordVerdict.STALE) op.refusal = Outcome.STALE;
+    else if (verdict === RecordVerdict.CAS_MISMATCH) op.refusal = Outcome.CAS_MISMATCH;
+    else if (verdict === RecordVerdict.EQUIVOCATION_LOST) op.refusal = Outcome.EQUIVOCATION;
+    else op.refusal = Outcome.INVALID;
+    return false;
+  }
+
+  lookupSettled(now: Millis, op: Operation): void {
+    const { shared } = this;
+    const { lookup } = op;
+    const { ids } = shared.contacts;
+    const radius = shared.size.radius(now, shared.tuning.k);
+    shared.count(Count.STORES);
+    op.deadlineAt = Math.max(op.deadlineAt, now + shared.tuning.storeBudgetMs);
+    for (let i = 0; i < lookup.count && op.targetCount < STORE_TARGETS_MAX; i++) {
+      const row = lookup.rows[i] as number;
+      if (lookup.states[i] !== Entry.ANSWERED) continue;
+      if (((shared.contacts.flags[row] as number) & ContactFlag.CLIENT) !== 0) continue;
+      const near = distanceFraction(lookup.target, 0, ids, row * ID_BYTES) <= radius;
+      if (!near && op.targetCount >= shared.tuning.k) break;
+      shared.contacts.hold(row);
+      op.targets[op.targetCount] = row;
+      op.heldSequences[op.targetCount] = 0;
+      op.outcomes[op.targetCount++] = Target.NEW;
+    }
+    this.step(now, op);
+  }
+
+  /** The store's budget is spent: whoever has not answered does not hold it. */
+  timeout(now: Millis, op: Operation): void {
+    if (now < op.deadlineAt) {
+      this.step(now, op);
+      return;
+    }
+    op.storing = 0;
+    for (let i = 0; i < op.targetCount; i++) {
+      if ((op.outcomes[i] as number) < Target.STORED) op.outcomes[i] = Target.FAILED;
+    }
+    this.step(now, op);
+  }
+
+  /** STORE_RESPONSE or ANNOUNCE_PROVIDER_RESPONSE. `more`: an outcome follows under the same correlation. */
+  answered(
+    now: Millis,
+    op: Operation,
+    request: number,
+    row: number,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+  ): Verdict {
+    const { response } = this;
+    const verdict = readStoreResponse(bytes, offset, length, response);
+    const at = this.targetOf(op, row);
+    if (verdict < 0 || at === NONE) {
+      if (at !== NONE) this.settle(now, op, at, Target.FAILED);
+      return verdict;
+    }
+    const { status, sequence } = response;
+    if (status === StoreStatus.PULLING) {
+      this.pulling = true;
+      this.shared.requests.extendLife(now, request, PULLING_MS);
+      return verdict;
+    }
+    if (status === StoreStatus.STORED) {
+      op.holders++;
+      this.settle(now, op, at, Target.STORED);
+      return verdict;
+    }
+    op.heldSequences[at] = sequence;
+    if (status === StoreStatus.CAS_MISMATCH) {
+      this.settle(now, op, at, Target.MISMATCH);
+      return verdict;
+    }
+    if (status === StoreStatus.STALE || status === StoreStatus.EQUIVOCATION) {
+      if (op.refusal !== Outcome.STALE) {
+        op.refusal = status === StoreStatus.STALE ? Outcome.STALE : Outcome.EQUIVOCATION;
+      }
+      op.highest = Math.max(op.highest, sequence);
+    }
+    this.settle(now, op, at, Target.FAILED);
+    return verdict;
+  }
+
+  /** Reports an operation that nobody was asked for; returns its handle. */
+  abandon(now: Millis, op: Operation, code: number): Op {
+    this.report(now, op, code);
+    op.lastEvent = EventKind.DONE;
+    op.phase = Phase.ENDED;
+    this.operations.disarm(op);
+    return op.handle;
+  }
+
+  /** Ends the background part of a store that has reported. */
+  stop(op: Operation): void {
+    op.phase = Phase.ENDED;
+    op.lastEvent = EventKind.SETTLED;
+    const { holders, targetCount } = op;
+    this.shared.events.push(EventKind.SETTLED, op.handle, Outcome.CANCELLED, holders, targetCount, 0, true);
+    this.operations.disarm(op);
+  }
+
+  refused(now: Millis, op: Operation, row: number): void {
+    const at = this.targetOf(op, row);
+    if (at !== NONE) this.settle(now, op, at, Target.FAILED);
+  }
+
+  /** A STORE was not answered: asked once more. */
+  dead(now: Millis, op: Operation, row: number, reachable: boolean): void {
+    const at = this.targetOf(op, row);
+    if (at === NONE) return;
+    const first = op.outcomes[at] === Target.ASKED && reachable;
+    this.settle(now, op, at, first ? Target.RETRY : Target.FAILED);
+  }
+
+  /** Whether requests to this row go without compare-and-swap. */
+  withoutCas(op: Operation, row: number): boolean {
+    const at = this.targetOf(op, row);
+    return at !== NONE && op.outcomes[at] === Target.REPAIRED;
+  }
+
+  private settle(now: Millis, op: Operation, at: number, outcome: number): void {
+    if (op.storing > 0) op.storing--;
+    op.outcomes[at] = outcome;
+    this.step(now, op);
+  }
+
+  private step(now: Millis, op: Operation): void {
+    if (op.phase !== Phase.STORING && op.phase !== Phase.BACKGROUND) return;
+    const { shared } = this;
+    const type = op.view.type === RecordType.PROVIDER ? MessageType.ANNOUNCE_PROVIDER : MessageType.STORE;
+    for (let i = 0; i < op.targetCount && op.storing < STORE_PARALLEL; i++) {
+      const outcome = op.outcomes[i] as number;
+      if (outcome !== Target.NEW && outcome !== Target.RETRY) continue;
+      if (shared.ask(type, op.targets[i] as number, op.handle) === NONE) {
+        this.operations.arm(op, Math.min(op.deadlineAt, now + CROWDED_MS));
+        return;
+      }
+      op.storing++;
+      op.outcomes[i] = outcome === Target.NEW ? Target.ASKED : Target.ASKED_AGAIN;
+    }
+    if (op.storing > 0) {
+      this.operations.arm(op, op.deadlineAt);
+      if (op.cas < 0 && op.holders >= this.early(op)) this.report(now, op, Outcome.OK);
+      return;
+    }
+    if (op.cas >= 0 && op.phase === Phase.STORING && this.judgeCas(now, op)) return;
+    this.complete(now, op);
+  }
+
+  /** Holders at which a store without compare-and-swap may report. */
+  private early(op: Operation): number {
+    const expected = Math.min(op.targetCount, this.shared.tuning.k);
+    return Math.max(1, Math.ceil(expected * this.shared.tuning.holdersEarly)) + (op.own ? 1 : 0);
+  }
+
+  private complete(now: Millis, op: Operation): void {
+    let code: number = Outcome.OK;
+    if (op.refusal !== 0) code = op.refusal;
+    else if (op.holders === 0) code = op.targetCount === 0 ? Outcome.NO_PEERS : Outcome.NOT_ENOUGH_HOLDERS;
+    this.report(now, op, code);
+    if (op.silent) {
+      this.operations.close(op);
+      return;
+    }
+    op.phase = Phase.ENDED;
+    this.shared.events.push(EventKind.SETTLED, op.handle, code, op.holders, op.targetCount, 0, true);
+    op.lastEvent = EventKind.SETTLED;
+    this.operations.disarm(op);
+  }
+
+  private report(now: Millis, op: Operation, code: number): void {
+    op.phase = Phase.BACKGROUND;
+    if (op.doneReported || op.silent) return;
+    op.doneReported = true;
+    const elapsed = now - op.startedAt;
+    const event = this.shared.events.push(
+      EventKind.DONE,
+      op.handle,
+      code,
+      op.holders,
+      op.targetCount,
+      elapsed,
+      true,
+    );
+    if (event !== undefined) event.sequence = code === Outcome.OK ? op.view.sequence : op.highest;
+  }
+
+  /**
+   * Every answer to a compare-and-swap is in. It succeeded when more nodes swapped than hold something newer or
+   * otherwise unexpected; the ones that merely lag behind are then brought up to date. True while that runs.
+   */
+  private judgeCas(now: Millis, op: Operation): boolean {
+    let stored = 0;
+    let against = 0;
+    for (let i = 0; i < op.targetCount; i++) {
+      const held = op.heldSequences[i] as number;
+      if (op.outcomes[i] === Target.STORED) stored++;
+      if (op.outcomes[i] !== Target.MISMATCH) continue;
+      if (held > op.cas) against++;
+      op.highest = Math.max(op.highest, held);
+    }
+    if (op.targetCount > 0 && (stored === 0 || against >= stored)) {
+      op.refusal = Outcome.CAS_MISMATCH;
+      return false;
+    }
+    if (!this.keep(now, op, op.targetCount === 0)) return false;
+    this.report(now, op, Outcome.OK);
+    for (let i = 0; i < op.targetCount; i++) {
+      if (op.outcomes[i] !== Target.MISMATCH || (op.heldSequences[i] as number) >= op.cas) continue;
+      if (this.shared.ask(MessageType.STORE, op.targets[i] as number, op.handle) === NONE) continue;
+      op.outcomes[i] = Target.REPAIRED;
+      op.storing++;
+    }
+    return op.storing > 0;
+  }
+
+  private targetOf(op: Operation, row: number): number {
+    for (let i = 0; i < op.targetCount; i++) if (op.targets[i] === row) return i;
+    return NONE;
+  }
+}
