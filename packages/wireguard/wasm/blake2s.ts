@@ -8,16 +8,16 @@ const LAST: usize = memory.data(64, 16);
 
 /** Message schedule (RFC 7693 section 2.7) as byte offsets, in the order the vectors below take them. */
 const SIGMA: usize = memory.data<u8>([
-  0, 8, 16, 24, 4, 12, 20, 28, 32, 40, 48, 56, 36, 44, 52, 60,
-  56, 16, 36, 52, 40, 32, 60, 24, 4, 0, 44, 20, 48, 8, 28, 12,
-  44, 48, 20, 60, 32, 0, 8, 52, 40, 12, 28, 36, 56, 24, 4, 16,
-  28, 12, 52, 44, 36, 4, 48, 56, 8, 20, 16, 60, 24, 40, 0, 32,
-  36, 20, 8, 40, 0, 28, 16, 60, 56, 44, 24, 12, 4, 48, 32, 52,
-  8, 24, 0, 32, 48, 40, 44, 12, 16, 28, 60, 4, 52, 20, 56, 36,
-  48, 4, 56, 16, 20, 60, 52, 40, 0, 24, 36, 32, 28, 12, 8, 44,
-  52, 28, 48, 12, 44, 56, 4, 36, 20, 60, 32, 8, 0, 16, 24, 40,
-  24, 56, 44, 0, 60, 36, 12, 32, 48, 52, 4, 40, 8, 28, 16, 20,
-  40, 32, 28, 4, 8, 16, 24, 20, 60, 36, 12, 52, 44, 56, 48, 0,
+  0, 8, 16, 24, 4, 12, 20, 28, 56, 32, 40, 48, 60, 36, 44, 52,
+  56, 16, 36, 52, 40, 32, 60, 24, 20, 4, 0, 44, 12, 48, 8, 28,
+  44, 48, 20, 60, 32, 0, 8, 52, 36, 40, 12, 28, 16, 56, 24, 4,
+  28, 12, 52, 44, 36, 4, 48, 56, 60, 8, 20, 16, 32, 24, 40, 0,
+  36, 20, 8, 40, 0, 28, 16, 60, 12, 56, 44, 24, 52, 4, 48, 32,
+  8, 24, 0, 32, 48, 40, 44, 12, 4, 16, 28, 60, 36, 52, 20, 56,
+  48, 4, 56, 16, 20, 60, 52, 40, 32, 0, 24, 36, 44, 28, 12, 8,
+  52, 28, 48, 12, 44, 56, 4, 36, 8, 20, 60, 32, 40, 0, 16, 24,
+  24, 56, 44, 0, 60, 36, 12, 32, 40, 48, 52, 4, 20, 8, 28, 16,
+  40, 32, 28, 4, 8, 16, 24, 20, 52, 60, 36, 12, 0, 44, 56, 48,
 ]);
 
 // @ts-ignore: decorator
@@ -42,20 +42,21 @@ function compress(m: usize, count: u32, last: i32): void {
     i32x4.replace_lane(i32x4.replace_lane(i32x4.splat(0), 0, count), 2, last),
   );
   for (let s = SIGMA; s < SIGMA + 160; s += 16) {
-    a = i32x4.add(i32x4.add(a, b), words(m, s)); d = rotl16(v128.xor(d, a));
+    a = i32x4.add(i32x4.add(a, words(m, s)), b); d = rotl16(v128.xor(d, a));
     c = i32x4.add(c, d); b = rotl(v128.xor(b, c), 20);
-    a = i32x4.add(i32x4.add(a, b), words(m, s + 4)); d = rotr8(v128.xor(d, a));
+    a = i32x4.add(i32x4.add(a, words(m, s + 4)), b); d = rotr8(v128.xor(d, a));
     c = i32x4.add(c, d); b = rotl(v128.xor(b, c), 25);
-    b = v128.shuffle<i32>(b, b, 1, 2, 3, 0);
-    c = v128.shuffle<i32>(c, c, 2, 3, 0, 1);
-    d = v128.shuffle<i32>(d, d, 3, 0, 1, 2);
-    a = i32x4.add(i32x4.add(a, b), words(m, s + 8)); d = rotl16(v128.xor(d, a));
+    // b, which every step waits for, stays where it is; the other rows turn around it.
+    a = v128.shuffle<i32>(a, a, 3, 0, 1, 2);
+    c = v128.shuffle<i32>(c, c, 1, 2, 3, 0);
+    d = v128.shuffle<i32>(d, d, 2, 3, 0, 1);
+    a = i32x4.add(i32x4.add(a, words(m, s + 8)), b); d = rotl16(v128.xor(d, a));
     c = i32x4.add(c, d); b = rotl(v128.xor(b, c), 20);
-    a = i32x4.add(i32x4.add(a, b), words(m, s + 12)); d = rotr8(v128.xor(d, a));
+    a = i32x4.add(i32x4.add(a, words(m, s + 12)), b); d = rotr8(v128.xor(d, a));
     c = i32x4.add(c, d); b = rotl(v128.xor(b, c), 25);
-    b = v128.shuffle<i32>(b, b, 3, 0, 1, 2);
-    c = v128.shuffle<i32>(c, c, 2, 3, 0, 1);
-    d = v128.shuffle<i32>(d, d, 1, 2, 3, 0);
+    a = v128.shuffle<i32>(a, a, 1, 2, 3, 0);
+    c = v128.shuffle<i32>(c, c, 3, 0, 1, 2);
+    d = v128.shuffle<i32>(d, d, 2, 3, 0, 1);
   }
   v128.store(H, v128.xor(h0, v128.xor(a, c)));
   v128.store(H, v128.xor(h1, v128.xor(b, d)), 16);
