@@ -32,6 +32,8 @@ export const OWNER_REFRESH_FROM = 7 / 16;
 export const OWNER_REFRESH_TO = 1 / 2;
 export const STEWARD_REFRESH_FROM = 1 / 2;
 export const STEWARD_REFRESH_TO = 5 / 8;
+/** A steward lets another take its turn when that acts at most this part of the TTL before: the width of the jitter. */
+export const STEWARD_TURN = 1 / 8;
 /** Nothing is republished more often than this, whatever its TTL. */
 export const REPUBLISH_SECS_MIN = 30;
 /** One turn of `handleTimeout` forgets at most so many records (about 2 ms), the rest follow at once. */
@@ -71,6 +73,9 @@ export const PULL_RTO_MS_MIN = 50;
 export const PULL_RTO_MS_INITIAL = 500;
 export const PULL_RTO_MS_MAX = 2_000;
 export const PULL_BACKOFF_MAX = 8;
+/** A round trip above twice the least one and 25 ms is a queue that we fill: the window is halved as for a loss. */
+export const PULL_RTT_RISE = 2;
+export const PULL_RTT_RISE_MS = 25;
 /** At 20 % loss each way 8 tries fail once in 28,000 chunks; at 1 % never. */
 export const CHUNK_TRIES_MAX = 8;
 /** A whole pull, whatever its progress: 64 KiB at 5 kB/s. */

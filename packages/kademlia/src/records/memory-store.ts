@@ -14,7 +14,6 @@ import {
 } from './constants.ts';
 import { KeyTable, SLOTS_MAX } from './key-table.ts';
 import { ProviderLists } from './provider-lists.ts';
-import { distanceFraction } from './responsibility.ts';
 import { SlotHeap } from './slot-heap.ts';
 import {
   ACCOUNTS,
@@ -310,26 +309,27 @@ class MemoryStore implements RecordStore {
 
   private schedule(slot: number, record: StoredRecord): void {
     this.marks[slot] = record.marks;
-    this.expiry.set(slot, record.expiresUnix);
-    if (record.republishUnix > 0) this.republish.set(slot, record.republishUnix);
-    else this.republish.remove(slot);
+    this.expiry.keys[slot] = record.expiresUnix;
+    this.expiry.settle(slot);
+    if (record.republishUnix > 0) {
+      this.republish.keys[slot] = record.republishUnix;
+      this.republish.settle(slot);
+    } else this.republish.remove(slot);
     this.rank(slot);
   }
 
   private rank(slot: number): void {
     const marks = this.marks[slot] as number;
     if ((marks & RecordMark.OWN) !== 0) this.eviction.remove(slot);
-    else this.eviction.set(slot, -this.remoteness(this.keys, slot * KEY, marks));
-  }
-
-  /** Greater goes first: 0 to 1 by distance, cached records one above. */
-  private remoteness(key: Uint8Array, keyOffset: number, marks: number): number {
-    return distanceFraction(key, keyOffset, this.id, 0) + ((marks & RecordMark.CACHED) === 0 ? 0 : 1);
+    else {
+      this.eviction.keys[slot] = -remoteness(this.keys, slot * KEY, this.id, marks);
+      this.eviction.settle(slot);
+    }
   }
 
   private makeRoom(record: StoredRecord, bytes: number, slots: number): boolean {
     const own = (record.marks & RecordMark.OWN) !== 0;
-    const bar = own ? -1 : this.remoteness(record.key, record.keyOffset, record.marks);
+    const bar = own ? -1 : remoteness(record.key, record.keyOffset, this.id, record.marks);
     for (let evictions = 0; evictions < EVICTIONS_MAX; evictions++) {
       if (this.bytes + bytes <= this.limits.bytesMax && this.count + slots <= this.limits.countMax)
         return true;
@@ -441,4 +441,15 @@ class MemoryStore implements RecordStore {
     }
     this.capacity = capacity;
   }
+}
+
+/**
+ * What goes first when room is needed is greater: the top 30 bits of the distance, cached records above all others.
+ * A small integer, because a double would be boxed.
+ */
+function remoteness(key: Uint8Array, keyOffset: number, id: Uint8Array, marks: number): number {
+  let distance = 0;
+  for (let i = 0; i < 4; i++)
+    distance = (distance << 8) | ((key[keyOffset + i] as number) ^ (id[i] as number));
+  return (distance >>> 2) + ((marks & RecordMark.CACHED) === 0 ? 0 : 2 ** 30);
 }

@@ -8,6 +8,8 @@ import {
   PULL_RTO_MS_INITIAL,
   PULL_RTO_MS_MAX,
   PULL_RTO_MS_MIN,
+  PULL_RTT_RISE,
+  PULL_RTT_RISE_MS,
   PULL_WINDOW_INITIAL,
   REORDERING,
 } from './constants.ts';
@@ -59,6 +61,9 @@ export class PullState {
   /** Losses among sends up to here belong to one loss event. */
   private recovery = 0;
   private window = 0;
+  /** Answers since the window last changed. */
+  private answered = 0;
+  private rttMin = 0;
   private srtt = 0;
   private rttvar = 0;
   private backoff = 1;
@@ -78,6 +83,8 @@ export class PullState {
     this.highestAnswered = 0;
     this.recovery = 0;
     this.window = PULL_WINDOW_INITIAL;
+    this.answered = 0;
+    this.rttMin = 0;
     this.srtt = srttMs;
     this.rttvar = srttMs / 2;
     this.backoff = 1;
@@ -92,16 +99,16 @@ export class PullState {
     this.envelopeLength = length;
   }
 
-  /** RFC 6298 with our bounds, doubled for each timeout in a row. */
+  /** RFC 6298 with our bounds, doubled for each timeout in a row. A small integer: a double would be boxed. */
   rtoMs(): number {
-    const estimate = this.srtt === 0 ? PULL_RTO_MS_INITIAL : this.srtt + 4 * this.rttvar;
+    const estimate = this.srtt === 0 ? PULL_RTO_MS_INITIAL : Math.ceil(this.srtt + 4 * this.rttvar) | 0;
     const bounded = Math.min(PULL_RTO_MS_MAX, Math.max(PULL_RTO_MS_MIN, estimate));
     return Math.min(PULL_RTO_MS_MAX, bounded * this.backoff);
   }
 
   /** Whether the window lets a chunk go out. */
   canSend(now: Millis): boolean {
-    return this.waiting > 0 && this.inFlight < Math.floor(this.window) && now >= this.pausedUntil;
+    return this.waiting > 0 && this.inFlight < this.window && now >= this.pausedUntil;
   }
 
   /** Marks the first waiting chunk as sent and returns its index. Only after `canSend`. */
@@ -139,12 +146,15 @@ export class PullState {
     if (this.states[chunk] === IN_FLIGHT) this.inFlight--;
     else this.waiting--;
     this.states[chunk] = RECEIVED;
-    // Karn: the answer to a repeated request says nothing about the round trip.
-    if (this.tries[chunk] === 1) this.sample(now - (this.sentAt[chunk] as number));
-    this.backoff = 1;
-    this.window = Math.min(CHUNKS_MAX, this.window + 1 / this.window);
+    if (++this.answered >= this.window) {
+      this.answered = 0;
+      if (this.window < CHUNKS_MAX) this.window++;
+    }
     const order = this.orders[chunk] as number;
     if (order > this.highestAnswered) this.highestAnswered = order;
+    this.backoff = 1;
+    // Karn: the answer to a repeated request says nothing about the round trip.
+    if (this.tries[chunk] === 1) this.sample((now - (this.sentAt[chunk] as number)) | 0, order);
     while (this.hashed < this.chunks && this.states[this.hashed] === RECEIVED) {
       this.hasher.update(buffer, this.hashed * CHUNK_BYTES_MAX, this.chunkBytes(this.hashed));
       this.hashed++;
@@ -204,15 +214,18 @@ export class PullState {
     return lost;
   }
 
-  /** Halves the window once for all losses of one window. */
+  /** Halves the window once for all that went wrong in one window. */
   private shrink(order: number): void {
     if (order <= this.recovery) return;
     this.recovery = this.sends;
-    this.window = Math.max(1, this.window / 2);
+    this.answered = 0;
+    this.window = Math.max(1, this.window >> 1);
   }
 
-  private sample(rttMs: number): void {
+  private sample(rttMs: number, order: number): void {
     const rtt = Math.max(1, rttMs);
+    if (this.rttMin === 0 || rtt < this.rttMin) this.rttMin = rtt;
+    if (rtt > PULL_RTT_RISE * this.rttMin + PULL_RTT_RISE_MS) this.shrink(order);
     if (this.srtt === 0) {
       this.srtt = rtt;
       this.rttvar = rtt / 2;

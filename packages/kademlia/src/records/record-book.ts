@@ -43,6 +43,7 @@ import {
   OWN_EXPIRES_UNIX,
   PIN_BYTES_MAX,
   PINS_MAX,
+  STEWARD_TURN,
   TTL_SECS_MAX,
 } from './constants.ts';
 import { expiresUnix, lifeSecs, republishUnix } from './lifetimes.ts';
@@ -412,8 +413,10 @@ export class RecordBook {
     if (mark !== 0) held.marks = (held.marks | mark) & ~RecordMark.CACHED;
     else if (request.cacheSecs === 0) held.marks &= ~RecordMark.CACHED;
     const expires = expiresUnix(nowUnix, life, held.marks, held.flags, request.cacheSecs);
-    // A steward's refresh moves nothing when it knows no newer statement than we do.
-    if (expires <= held.expiresUnix && mark === 0) return;
+    // A steward that acts shortly before we would do so takes our turn, though its copy is no younger than ours.
+    const regular = (held.marks & RecordMark.OWN) === 0 && held.republishUnix > 0;
+    const turn = regular && held.republishUnix - nowUnix < held.ttlSecs * STEWARD_TURN;
+    if (expires <= held.expiresUnix && mark === 0 && !turn) return;
     held.expiresUnix = Math.max(expires, held.expiresUnix);
     held.republishUnix = republishUnix(this.rng, nowUnix, held);
     this.store.update(held);

@@ -5,7 +5,8 @@ export class SlotHeap {
   private heap: Int32Array = new Int32Array(0);
   /** By slot: place in the heap + 1, 0 = not in it. */
   private places: Int32Array = new Int32Array(0);
-  private keys: Float64Array = new Float64Array(0);
+  /** By slot: its number. Write it, then `settle` the slot; passing it as an argument would box it. */
+  keys: Float64Array = new Float64Array(0);
   private used = 0;
 
   get count(): number {
@@ -33,14 +34,13 @@ export class SlotHeap {
     return this.used === 0 ? -1 : (this.heap[0] as number);
   }
 
-  /** Enters a slot or changes its number. */
-  set(slot: number, key: number): void {
+  /** Enters a slot, or moves it after its number changed. */
+  settle(slot: number): void {
     let place = (this.places[slot] as number) - 1;
     if (place < 0) {
       place = this.used++;
       this.put(place, slot);
-    } else if (this.keys[slot] === key) return;
-    this.keys[slot] = key;
+    }
     this.up(place);
     this.down((this.places[slot] as number) - 1);
   }
