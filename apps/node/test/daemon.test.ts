@@ -145,6 +145,9 @@ describe('a single daemon', () => {
     expect(text).toMatch(/^molia_process_resident_memory_bytes \d+$/m);
     expect(text).toMatch(/^molia_http_requests_total\{code="2xx",route="livez"\} 1$/m);
     expect(names.length).toBeGreaterThan(20);
+    const page = readFileSync(new URL('../../../docs/operations/metrics.md', import.meta.url), 'utf8');
+    const documented = [...page.matchAll(/^\| `(molia_\w+)`/gm)].map((match) => match[1]);
+    expect(documented, 'after a change: node tools/generate-metrics.mjs').toEqual(names.sort());
   });
 
   it('keeps directory, key, token and socket to its owner', () => {

@@ -1,0 +1,8 @@
+/** Path of the committed page. */
+export const page: string;
+/** `[code, meaning]` of every error code, by kind. */
+export function errorCodes(): Promise<
+  Record<'operation' | 'input' | 'cli', [code: string, meaning: string][]>
+>;
+/** The page as the sources make it now. */
+export function errorsPage(): Promise<string>;

@@ -1,0 +1,4 @@
+/** Path of the committed page. */
+export const page: string;
+/** The page for what `/metrics` serves. */
+export function metricsPage(text: string): string;
