@@ -57,7 +57,7 @@ const FIELDS = 4;
 
 /**
  * A queue of datagrams with their `to` and `flags`, bounded in bytes and in number. Each datagram lies in one piece,
- * so up to one datagram's length of room may stay unused at the end of the buffer.
+ * so room at the end of the buffer may stay unused when the next one is longer.
  */
 export class ByteRing {
   private readonly bytes: Uint8Array;
@@ -144,10 +144,10 @@ export class ByteRing {
     const oldest = this.records[this.head * FIELDS + 2] as number;
     if (this.tail > oldest) {
       if (length <= capacity - this.tail) return this.tail;
-      return length < oldest ? 0 : NONE;
+      return length <= oldest ? 0 : NONE;
     }
-    // Wrapped. A free gap is never filled to the brim: tail === oldest would read as wrapped and empty.
-    return length < oldest - this.tail ? this.tail : NONE;
+    // Wrapped; tail === oldest is a full buffer, for an empty one was answered above.
+    return length <= oldest - this.tail ? this.tail : NONE;
   }
 }
 

@@ -128,6 +128,23 @@ describe('nobleCurves: Ed25519', () => {
     expect(seen.size).toBe(8);
   });
 
+  it('refuses the signatures that small order would make valid for any message', () => {
+    const message = fromHex('bb');
+    // The neutral element as key: R = S B satisfies the equation whatever the message is.
+    const neutral = Point.ZERO.toBytes();
+    const signature = new Uint8Array(64);
+    signature.set(Point.BASE.multiply(5n).toBytes());
+    signature[32] = 5;
+    expect(nobleCurves.ed25519Verify(signature, message, neutral)).toBe(false);
+    // The neutral element as R, that is nonce 0: S = k a shows the secret scalar.
+    const { scalar, pointBytes } = ed25519.utils.getExtendedPublicKey(new Uint8Array(32).fill(8));
+    const bare = new Uint8Array(64);
+    bare.set(neutral);
+    bare.set(Point.Fn.toBytes(Point.Fn.create(challenge(neutral, pointBytes, message) * scalar)), 32);
+    expect(ed25519.verify(bare, message, pointBytes)).toBe(true);
+    expect(nobleCurves.ed25519Verify(bare, message, pointBytes)).toBe(false);
+  });
+
   it('refuses every y that is not below 2^255 - 19', () => {
     for (let low = 0; low < 256; low++) {
       const y = new Uint8Array(32).fill(0xff);

@@ -116,6 +116,13 @@ describe('TokenBucket', () => {
     expect(bucket.available(2500)).toBe(2.5);
   });
 
+  it('saves up no more than its burst, however long it rests', () => {
+    const bucket = new TokenBucket(1000, 3);
+    bucket.take(0, 3);
+    expect(bucket.available(1e9)).toBe(3);
+    expect([1, 2, 3, 4].map(() => bucket.take(1e9))).toEqual([true, true, true, false]);
+  });
+
   it('never lets through more than burst plus rate times time, whatever the pattern', () => {
     check(
       fc.property(fc.array(fc.nat(300), { maxLength: 200 }), (gaps) => {

@@ -107,6 +107,23 @@ describe('ByteRing', () => {
     expect(new ByteRing(32).push(0, 0, new Uint8Array(33), 0, 33)).toBe(false);
   });
 
+  it('fills its buffer to the last byte, also when it wraps', () => {
+    const ring = new ByteRing(32, 8);
+    const out = createTransmit();
+    const push = (length: number) => ring.push(0, 0, new Uint8Array(length).fill(length), 0, length);
+    expect([push(10), push(12), push(10), push(1)]).toEqual([true, true, true, false]);
+    ring.pop(out);
+    expect([push(11), push(10), push(1)]).toEqual([false, true, false]);
+    ring.pop(out);
+    expect([push(6), push(6), push(1)]).toEqual([true, true, false]);
+    const lengths: number[] = [];
+    while (ring.pop(out)) {
+      expect(out.bytes[out.offset + out.length - 1]).toBe(out.length);
+      lengths.push(out.length);
+    }
+    expect(lengths).toEqual([10, 10, 6, 6]);
+  });
+
   it('asserts the room that the host owes', () => {
     const ring = new ByteRing(64);
     ring.push(0, 0, new Uint8Array(40), 0, 40);

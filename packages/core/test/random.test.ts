@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import {
   blake3,
   createSecureRng,
@@ -93,6 +93,30 @@ describe('createSeededRng', () => {
     const words = new DataView(blake3(seed).slice().buffer);
     const state = [0, 4, 8, 12].map((offset) => BigInt(words.getUint32(offset, true)));
     expect(draw(createSeededRng(seed), 500)).toEqual(reference(state, 500));
+  });
+});
+
+describe('bytes of a generator', () => {
+  it('are the words of the seeded sequence, little endian', () => {
+    const words = draw(createSeededRng(8), 3);
+    const bytes = new Uint8Array(12);
+    createSeededRng(8).fill(bytes, 0, 12);
+    const view = new DataView(bytes.buffer);
+    expect([0, 4, 8].map((offset) => view.getUint32(offset, true))).toEqual(words);
+    const part = new Uint8Array(12);
+    createSeededRng(8).fill(part, 0, 10);
+    expect(toHex(part)).toBe(`${toHex(bytes.slice(0, 10))}0000`);
+  });
+
+  it('do not stay behind in the pool of the secure generator', () => {
+    const draws = vi.spyOn(globalThis.crypto, 'getRandomValues');
+    const rng = createSecureRng();
+    rng.fill(new Uint8Array(100), 0, 100);
+    rng.u32();
+    const pool = draws.mock.calls[0]?.[0] as Uint8Array;
+    draws.mockRestore();
+    expect(pool.slice(0, 104).every((byte) => byte === 0)).toBe(true);
+    expect(pool.slice(104).some((byte) => byte !== 0)).toBe(true);
   });
 });
 

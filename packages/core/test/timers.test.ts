@@ -35,6 +35,22 @@ describe('TimerTable', () => {
     }
   });
 
+  it('tells the next millisecond exactly after a pass, however long the host slept', () => {
+    const timers = new TimerTable(1);
+    let now = 0;
+    for (const sleep of [1, 30, 1, 31, 1000, 65536, 2 ** 28, IDLE, 3 * IDLE, 5, 2 ** 33 + 17]) {
+      now += sleep;
+      expect(drain(timers, now)).toEqual(sleep === 1 && now === 1 ? [] : [0]);
+      timers.set(0, now + 1);
+      expect(timers.nextDelay(now)).toBe(1);
+    }
+    const busy = new TimerTable(2);
+    busy.set(1, 1_000_000);
+    expect(drain(busy, 500_005)).toEqual([]);
+    busy.set(0, 500_006);
+    expect(busy.nextDelay(500_005)).toBe(1);
+  });
+
   it('treats an instant in the past as due at once', () => {
     const timers = new TimerTable(2);
     drain(timers, 5000);
@@ -130,6 +146,7 @@ describe('TimerTable', () => {
             const got = drain(timers, now);
             expect(got.slice().sort((a, b) => a - b)).toEqual(due.map(([i]) => i).sort((a, b) => a - b));
             for (const [i] of due) model.delete(i);
+            expect(timers.nextDelay(now)).toBeGreaterThan(0);
           }
           const soonest = Math.min(...model.values());
           const truth = model.size === 0 ? IDLE : Math.max(0, Math.min(IDLE, soonest - now));
