@@ -49,7 +49,7 @@ const TAG_SALT = (13 << 3) | BYTES;
 export const RecordForm = {
   /** As the view has it. */
   WHOLE: 0,
-  /** The value replaced by its hash and length. */
+  /** The value replaced by its hash and length; not an empty value, nor a provider's. */
   DETACHED: 1,
   /** As the view has it, without the key: a provider in an answer, where the asker knows the key. */
   KEYLESS: 2,
@@ -253,9 +253,10 @@ export function recordBytes(view: RecordView, form: RecordForm): number {
   );
 }
 
-/** An empty value is never detached. */
+/** An empty value and a provider's are never detached. */
 function isDetached(view: RecordView, form: RecordForm): boolean {
-  return !view.hasValue || (form === RecordForm.DETACHED && view.valueLength > 0);
+  if (!view.hasValue) return true;
+  return form === RecordForm.DETACHED && view.valueLength > 0 && view.type !== RecordType.PROVIDER;
 }
 
 /**

@@ -291,9 +291,11 @@ describe('a value away from its record', () => {
     expect(() => detachRecord(utf8('no record'))).toThrow(RangeError);
   });
 
-  it('never happens to an empty value', () => {
+  it('never happens to an empty value, nor to a provider’s', () => {
     const empty = createImmutable(NONE, 60);
     expect(detachRecord(empty)).toEqual(empty);
+    const provider = createProvider({ identity, key: blake3(NONE), sequence: 1, ttlSecs: 60 });
+    expect(detachRecord(provider)).toEqual(provider);
   });
 });
 
