@@ -14,7 +14,7 @@ import { buildSync } from 'esbuild';
 const HERE = dirname(fileURLToPath(import.meta.url));
 // Both semi-space flags are needed: the minimum alone is capped at 16 MB.
 const FLAGS = ['--expose-gc', '--min-semi-space-size=64', '--max-semi-space-size=64'];
-/** What these must stay outside a bundle: they load native code relative to their own files. */
+/** These stay outside a bundle: they load native code relative to their own files. */
 const NATIVE = ['sodium-native', 'node-datachannel'];
 
 /** The nearest folder above a file that holds node_modules: what a bundle leaves outside resolves from there. */
@@ -36,6 +36,10 @@ function bundle(file, outfile) {
     target: 'es2022',
     conditions: ['molia-src'],
     external: NATIVE,
+    // A bundled CommonJS dependency asks for Node's own modules by require.
+    banner: {
+      js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);",
+    },
     logLevel: 'error',
   });
 }
