@@ -6,7 +6,7 @@ import { MoliaError } from '@molia/core';
 import type { MoliaNode, OperationOptions, PeerInfo } from '@molia/dht';
 import { Header, SMALL_BODY_BYTES_MAX } from './control-protocol.ts';
 import type { ControlRequest, Route } from './control-server.ts';
-import { dhtHints } from './errors.ts';
+import { dhtHints, misuse } from './errors.ts';
 import type { JsonObject } from './output.ts';
 
 /** What the routes need of the daemon. */
@@ -40,7 +40,8 @@ export function createRoutes(context: RouteContext): Record<string, Route> {
       };
     },
     'GET values': async (request) => {
-      const value = await node.get(segment(request, 0, 'key'), operation(request));
+      const key = segment(request, 0, 'key');
+      const value = await found(context, () => node.get(key, operation(request)));
       return { raw: value, headers: {} };
     },
     'PUT mutable': async (request) => {
@@ -56,11 +57,8 @@ export function createRoutes(context: RouteContext): Record<string, Route> {
     },
     'GET mutable': async (request) => {
       const [owner, namespace] = [segment(request, 0, 'owner'), segment(request, 1, 'namespace')];
-      const record = await node.getMutable(owner, namespace, {
-        ...operation(request),
-        ...salt(request),
-        ...numbers(request, { min_seq: 'minSeq' }),
-      });
+      const options = { ...operation(request), ...salt(request), ...numbers(request, { min_seq: 'minSeq' }) };
+      const record = await found(context, () => node.getMutable(owner, namespace, options));
       return {
         raw: record.value,
         headers: {
@@ -174,7 +172,20 @@ function mustHavePeers({ hasSeeds, node }: RouteContext): void {
   throw noPeers();
 }
 
-export function noPeers(): Error {
+/** The first node of a network that nobody has joined yet: what it does not hold does not exist. */
+async function found<T>(context: RouteContext, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    const isAlone = (error as { code?: unknown }).code === 'NO_PEERS' && context.node.state === 'ready';
+    if (!isAlone) throw error;
+    throw new MoliaError('NOT_FOUND', 'this node does not hold it, and no other node has joined yet', {
+      cause: error,
+    });
+  }
+}
+
+function noPeers(): Error {
   return new MoliaError('NO_PEERS', 'no peer answered', { hint: dhtHints.NO_PEERS });
 }
 
@@ -219,7 +230,10 @@ function numbers<Name extends string>(
     const text = query.get(parameter);
     if (text === null) continue;
     if (!/^\d{1,16}$/.test(text))
-      throw new RangeError(`${parameter}: expected a whole number, found ${JSON.stringify(text)}`);
+      throw misuse(
+        'INVALID_ARGUMENT',
+        `${parameter}: expected a whole number, found ${JSON.stringify(text)}`,
+      );
     found[option] = Number(text);
   }
   return found;
@@ -232,6 +246,6 @@ function salt({ query }: ControlRequest): { salt?: string } {
 
 function segment({ segments }: ControlRequest, index: number, name: string): string {
   const text = segments[index];
-  if (text === undefined || text === '') throw new RangeError(`${name} is missing`);
+  if (text === undefined || text === '') throw misuse('INVALID_ARGUMENT', `${name} is missing`);
   return text;
 }

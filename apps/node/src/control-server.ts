@@ -20,7 +20,7 @@ import {
   statusOf,
 } from './control-protocol.ts';
 import { prepareSocketDir, reason } from './datadir.ts';
-import { cliError, plainError } from './errors.ts';
+import { cliError, misuse, plainError } from './errors.ts';
 import { type JsonObject, jsonLine } from './output.ts';
 
 /** One request as a route sees it. */
@@ -159,7 +159,9 @@ async function answer(
   } catch (error) {
     // A path that does not decode is the caller's mistake, not ours.
     const plain =
-      error instanceof URIError ? plainError(new RangeError('the path is not valid')) : plainError(error);
+      error instanceof URIError
+        ? plainError(misuse('INVALID_ARGUMENT', 'the path is not valid'))
+        : plainError(error);
     if (plain.code === 'INTERNAL') options.onInternalError(error);
     if (response.headersSent) response.end(jsonLine({ error: plain }));
     else {
@@ -234,9 +236,7 @@ async function readBody(request: IncomingMessage, bytesMax: number): Promise<Uin
   for await (const chunk of request as AsyncIterable<Uint8Array>) {
     length += chunk.length;
     if (length > bytesMax) {
-      throw Object.assign(new RangeError(`the body holds more than ${bytesMax} bytes`), {
-        code: 'VALUE_TOO_LARGE',
-      });
+      throw misuse('VALUE_TOO_LARGE', `the body holds more than ${bytesMax} bytes`);
     }
     chunks.push(chunk);
   }

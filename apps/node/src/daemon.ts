@@ -16,7 +16,7 @@ import {
 } from './datadir.ts';
 import { acquireLock } from './lock.ts';
 import type { Logger } from './log.ts';
-import { listenAttempts, nodeOptions } from './node-options.ts';
+import { listenAttempts, listenRetryCodes, nodeOptions } from './node-options.ts';
 import { openService } from './service.ts';
 
 /** When the peerstore is saved after a start, beside the node's own schedule. */
@@ -133,8 +133,8 @@ async function openNode(
       });
     } catch (error) {
       const isLast = index === attempts.length - 1;
-      if (isLast || (error as { code?: unknown }).code !== 'ADDRESS_IN_USE') throw error;
-      hooks.log.warn({ listen }, 'the port of the last run is taken; using another one');
+      if (isLast || !listenRetryCodes.has((error as { code?: unknown }).code)) throw error;
+      hooks.log.info({ listen, error }, 'the port of the last run cannot be used on all addresses');
     }
   }
   throw new Error('no address to listen on');

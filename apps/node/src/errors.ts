@@ -130,6 +130,11 @@ export function cliError(
   });
 }
 
+/** Misuse, as the library words it: a RangeError that carries `code`. */
+export function misuse(code: InputErrorCode, message: string): RangeError {
+  return Object.assign(new RangeError(message), { code });
+}
+
 /** An error in the form in which it is printed, sent over the control API and documented. */
 export interface PlainError {
   readonly code: string;
@@ -141,22 +146,25 @@ export interface PlainError {
 export function plainError(error: unknown): PlainError {
   const message = oneLine(error instanceof Error ? error.message : String(error));
   const { code, hint } = (error ?? {}) as { code?: unknown; hint?: unknown };
-  const known = typeof code === 'string' && (code in dhtHints || code in cliErrorDocs);
   // Two copies of core may be loaded, so the name decides and not `instanceof`.
   if (error instanceof Error && error.name === 'MoliaError') {
-    const todo = typeof hint === 'string' ? hint : hintOf(String(code));
+    // Codes of the library have a hint in the words of the command line; that of the library speaks of options.
+    const todo = hintOf(String(code)) ?? (typeof hint === 'string' ? hint : undefined);
     return { code: String(code), message, ...(todo !== undefined && { hint: oneLine(todo) }) };
   }
-  if (error instanceof TypeError || error instanceof RangeError) {
-    // Node's own TypeErrors carry an ERR_ code and are bugs of ours; the library's misuse errors carry one of theirs.
-    const own = known ? (code as string) : code === undefined ? 'INVALID_ARGUMENT' : undefined;
-    if (own !== undefined) return { code: own, message, hint: hintOf(own) as string };
+  // Misuse carries a code of the library; a TypeError without one (or with Node's ERR_) is a bug of ours.
+  if (
+    (error instanceof TypeError || error instanceof RangeError) &&
+    typeof code === 'string' &&
+    code in dhtHints
+  ) {
+    return { code, message, hint: dhtHints[code as InputErrorCode] };
   }
   return { code: 'INTERNAL', message, hint: cliErrorDocs.INTERNAL.hint };
 }
 
 function hintOf(code: string): string | undefined {
-  return code in dhtHints ? dhtHints[code as MoliaErrorCode] : cliErrorDocs[code as CliErrorCode]?.hint;
+  return code in dhtHints ? dhtHints[code as MoliaErrorCode] : undefined;
 }
 
 /** 2 for what was typed or configured wrongly, else 1. */

@@ -108,7 +108,9 @@ export async function startDaemon(
     });
     child.once('close', (code) => reject(new Error(`molia start ended with ${code}: ${stdout}${stderr}`)));
   });
-  return { child, started: JSON.parse(line) as Record<string, unknown>, dataDir, stderr: () => stderr };
+  const started = JSON.parse(line) as Record<string, unknown>;
+  if (started['event'] !== 'started') throw new Error(`molia ${verb[0]} did not start: ${line} ${stderr}`);
+  return { child, started, dataDir, stderr: () => stderr };
 }
 
 /** Sends the signal and waits for the exit; resolves with code or signal name. */

@@ -5,7 +5,7 @@ import { configKeys } from '../config-keys.ts';
 import { type Control, connectControl } from '../control-client.ts';
 import { BODY_BYTES_MAX } from '../control-protocol.ts';
 import { reason } from '../datadir.ts';
-import { cliError } from '../errors.ts';
+import { cliError, misuse } from '../errors.ts';
 import type { Context } from '../program.ts';
 
 /** The configuration as the flags, the environment and the file make it. */
@@ -29,11 +29,9 @@ export function controlOf(context: Context): Control {
 export function hexKey(text: string, what: string): string {
   if (/^[0-9a-f]{64}$/i.test(text)) return text.toLowerCase();
   const why = /^[0-9a-f]*$/i.test(text) ? `it has ${text.length} digits` : 'it holds other characters';
-  throw Object.assign(
-    new RangeError(`${what} ${JSON.stringify(shortened(text))} is not 64 hexadecimal digits: ${why}`),
-    {
-      code: 'INVALID_KEY',
-    },
+  throw misuse(
+    'INVALID_KEY',
+    `${what} ${JSON.stringify(shortened(text))} is not 64 hexadecimal digits: ${why}`,
   );
 }
 
@@ -76,9 +74,7 @@ async function readStdin(): Promise<Uint8Array> {
 
 function tooLarge(what: string, bytes: number | undefined): Error {
   const size = bytes === undefined ? 'more than' : `${bytes} bytes, more than`;
-  return Object.assign(new RangeError(`${what} holds ${size} the ${BODY_BYTES_MAX} bytes of a value`), {
-    code: 'VALUE_TOO_LARGE',
-  });
+  return misuse('VALUE_TOO_LARGE', `${what} holds ${size} the ${BODY_BYTES_MAX} bytes of a value`);
 }
 
 /** Writes a result to a file, whole or not at all. */
