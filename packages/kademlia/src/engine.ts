@@ -284,6 +284,7 @@ export class Kademlia implements Engine<KademliaEvent> {
     const operation = this.operations.get(op);
     if (operation === undefined || operation.phase === Phase.ENDED) return;
     if (operation.doneReported) this.publisher.stop(operation);
+    else if (operation.kind === OpKind.STORE) this.publisher.abandon(now, operation, Outcome.CANCELLED);
     else this.finder.finish(operation, now, Outcome.CANCELLED);
   }
 

@@ -12,7 +12,7 @@ import {
   readFindNodeResponse,
   readFindValueResponse,
 } from '@molia/wire';
-import { CROWDED_MS, PROVIDERS_SKIP_MAX } from './constants.ts';
+import { CROWDED_MS, PROVIDERS_SKIP_MAX, SHORTLIST_MAX } from './constants.ts';
 import { ContactFlag } from './contacts.ts';
 import type { Lookup } from './lookup.ts';
 import { type Operation, type Operations, OpKind, Phase } from './operation.ts';
@@ -41,7 +41,7 @@ export class Finder {
     this.shared = shared;
     this.operations = operations;
     this.reader = reader;
-    this.initial = new Int32Array(shared.tuning.k * 2);
+    this.initial = new Int32Array(SHORTLIST_MAX);
   }
 
   /** Begins the lookup of an operation at its target, from the table and, while that is thin, from `seeds`. */
@@ -56,7 +56,10 @@ export class Finder {
     const { shared, initial } = this;
     this.shared.count(Count.LOOKUPS);
     op.lookup.start(now, target, targetOffset, paths);
-    const want = paths > 1 ? initial.length : shared.tuning.k;
+    if (op.kind !== OpKind.FIND_NODE && op.kind !== OpKind.BOOTSTRAP && op.kind !== OpKind.REFRESH) {
+      op.lookup.extend(shared.size.radius(now, shared.tuning.k));
+    }
+    const want = paths > 1 ? shared.tuning.k * 2 : shared.tuning.k;
     const found = shared.table.index.closest(target, targetOffset, want, initial);
     for (let i = 0; i < found; i++) op.lookup.add(initial[i] as number, i % paths);
     if (found < shared.tuning.k) {
@@ -101,6 +104,10 @@ export class Finder {
     if (op.kind === OpKind.STORE) {
       op.phase = Phase.STORING;
       this.publisher?.lookupSettled(now, op);
+      return;
+    }
+    if (op.kind === OpKind.PING) {
+      this.finish(op, now, Outcome.UNREACHABLE);
       return;
     }
     const found = op.kind === OpKind.FIND_VALUE && op.best.length > 0;
@@ -282,6 +289,10 @@ export class Finder {
   }
 
   private converged(now: Millis, op: Operation): void {
+    if (this.refill(op)) {
+      this.step(now, op);
+      return;
+    }
     if (op.lookup.pathCount === 1) this.sample(now, op.lookup);
     if (op.kind === OpKind.STORE) {
       op.phase = Phase.STORING;
@@ -290,6 +301,18 @@ export class Finder {
     }
     op.phase = Phase.DRAINING;
     this.drained(now, op);
+  }
+
+  /** Too few of those we were told of live: the rest of our own table; true when that brought somebody new. */
+  private refill(op: Operation): boolean {
+    const { shared, initial } = this;
+    const { lookup } = op;
+    const { k } = shared.tuning;
+    if (lookup.pathCount > 1 || lookup.closest(k, initial) === k) return false;
+    const found = shared.table.index.closest(lookup.target, 0, initial.length, initial);
+    let fresh = false;
+    for (let i = 0; i < found; i++) if (lookup.add(initial[i] as number, 0) !== NONE) fresh = true;
+    return fresh;
   }
 
   private drained(now: Millis, op: Operation): void {

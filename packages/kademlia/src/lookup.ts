@@ -19,6 +19,8 @@ export const Entry = {
   FAILED: 5,
 } as const;
 
+const NO_REACH = -0x8000_0000;
+
 export class Lookup {
   readonly target = new Uint8Array(ID_BYTES);
   /** Contact rows, closest first. */
@@ -38,6 +40,8 @@ export class Lookup {
   /** First word of the distance, biased so that signed order is distance order. */
   private distances = new Int32Array(SHORTLIST_MAX);
   private limit = SHORTLIST_MAX;
+  /** Biased distance word up to which more than K entries are asked. */
+  private reach = NO_REACH;
   private word = 0;
   private progressAt: Millis = 0;
   private readonly contacts: Contacts;
@@ -59,6 +63,7 @@ export class Lookup {
     this.alpha = this.tuning.alphaStart;
     this.progressAt = now;
     this.pathCount = paths;
+    this.reach = NO_REACH;
     this.limit = paths > 1 ? SHORTLIST_DISJOINT_MAX : SHORTLIST_MAX;
     if (this.rows.length < this.limit) {
       this.rows = grow(this.rows, this.limit);
@@ -67,6 +72,14 @@ export class Lookup {
       this.paths = grow(this.paths, this.limit);
       this.distances = grow(this.distances, this.limit);
     }
+  }
+
+  /**
+   * Asks not only the K closest but everybody within this fraction of the space, up to twice K: the expected distance
+   * of the K-th closest, so that identities crowded around the target do not hide the honest ones (protocol.md 6).
+   */
+  extend(radius: number): void {
+    if (this.pathCount === 1) this.reach = Math.min(Math.floor(radius * 2 ** 32), 2 ** 32 - 1) ^ 0x80000000;
   }
 
   /** Lets go of every contact. */
@@ -125,15 +138,16 @@ export class Lookup {
     const window = this.window();
     live.fill(0);
     let chosen = NONE;
-    let closedPaths = 0;
-    for (let i = 0; i < this.count && closedPaths < this.pathCount; i++) {
+    for (let i = 0; i < this.count; i++) {
       const path = this.paths[i] as number;
       const seen = live[path] as number;
-      if (seen >= window) continue;
+      if (seen >= window && this.isBeyond(i, seen, window)) {
+        if (this.pathCount === 1) break;
+        continue;
+      }
       const state = this.states[i] as number;
       if (state === Entry.FAILED || state === Entry.LATE) continue;
       live[path] = seen + 1;
-      if (seen + 1 === window) closedPaths++;
       if (state !== Entry.NEW && state !== Entry.RETRY) continue;
       if (chosen === NONE) {
         chosen = i;
@@ -221,12 +235,16 @@ export class Lookup {
     live.fill(0);
     for (let i = 0; i < this.count; i++) {
       const path = this.paths[i] as number;
-      if ((live[path] as number) >= window) continue;
+      const seen = live[path] as number;
+      if (seen >= window && this.isBeyond(i, seen, window)) {
+        if (this.pathCount === 1) return true;
+        continue;
+      }
       const state = this.states[i] as number;
       if (state === Entry.FAILED) continue;
       if (state === Entry.LATE && (this.attempts[i] as number) >= ATTEMPTS_MAX) continue;
       if (state !== Entry.ANSWERED) return false;
-      live[path] = (live[path] as number) + 1;
+      live[path] = seen + 1;
     }
     return true;
   }
@@ -248,6 +266,11 @@ export class Lookup {
   /** K, or with d disjoint paths a share of 2 K each, so that the paths overlap the closest K together. */
   private window(): number {
     return this.pathCount === 1 ? this.tuning.k : Math.ceil((2 * this.tuning.k) / this.pathCount);
+  }
+
+  /** Whether an entry behind the K closest of its path need not be asked. */
+  private isBeyond(position: number, seen: number, window: number): boolean {
+    return seen >= window * 2 || (this.distances[position] as number) > this.reach;
   }
 
   private settle(row: number): number {

@@ -183,22 +183,16 @@ export class Publisher implements Settled {
     return verdict;
   }
 
-  /** Reports an operation that nobody was asked for; returns its handle. */
+  /** Ends a store that has not reported; returns its handle. */
   abandon(now: Millis, op: Operation, code: number): Op {
     this.report(now, op, code);
-    op.lastEvent = EventKind.DONE;
-    op.phase = Phase.ENDED;
-    this.operations.disarm(op);
+    this.end(op, code);
     return op.handle;
   }
 
   /** Ends the background part of a store that has reported. */
   stop(op: Operation): void {
-    op.phase = Phase.ENDED;
-    op.lastEvent = EventKind.SETTLED;
-    const { holders, targetCount } = op;
-    this.shared.events.push(EventKind.SETTLED, op.handle, Outcome.CANCELLED, holders, targetCount, 0, true);
-    this.operations.disarm(op);
+    this.end(op, Outcome.CANCELLED);
   }
 
   refused(now: Millis, op: Operation, row: number): void {
@@ -260,13 +254,17 @@ export class Publisher implements Settled {
     if (op.refusal !== 0) code = op.refusal;
     else if (op.holders === 0) code = op.targetCount === 0 ? Outcome.NO_PEERS : Outcome.NOT_ENOUGH_HOLDERS;
     this.report(now, op, code);
+    this.end(op, code);
+  }
+
+  private end(op: Operation, code: number): void {
     if (op.silent) {
       this.operations.close(op);
       return;
     }
     op.phase = Phase.ENDED;
-    this.shared.events.push(EventKind.SETTLED, op.handle, code, op.holders, op.targetCount, 0, true);
     op.lastEvent = EventKind.SETTLED;
+    this.shared.events.push(EventKind.SETTLED, op.handle, code, op.holders, op.targetCount, 0, true);
     this.operations.disarm(op);
   }
 

@@ -241,7 +241,8 @@ export class Receiver {
     this.shared.count(Count.REQUESTS_LATE);
     const handle = requests.ops[request] as number;
     const op = handle === NONE ? undefined : this.operations.get(handle);
-    if (op !== undefined) this.finder.late(now, op, request, requests.contacts[request] as number);
+    if (op !== undefined && op.kind !== OpKind.PING)
+      this.finder.late(now, op, request, requests.contacts[request] as number);
   }
 
   deadRequest(now: Millis, request: number, reachable: boolean): void {

@@ -1,8 +1,9 @@
 /**
  * How many nodes there are (evidence 3.6): the i-th closest of N uniform ids lies at i / (N + 1) of the space, so a
- * line through the origin fitted to the distances of a settled lookup has the slope 1 / (N + 1). Slopes of lookups are
- * averaged: over all recent ones (slow) and the newest few (fast). The store radius is the larger of the two, so that
- * identities invented to inflate N cannot shrink it at once (protocol.md 6).
+ * line through the origin fitted to the distances of a settled lookup has the slope 1 / (N + 1). The slow estimate is
+ * the median of the slopes of all recent lookups (a mean would remember for hours how small the network was when we
+ * joined), the fast one the mean of the newest few. The store radius is the larger of the two, so that identities
+ * invented to inflate N cannot shrink it at once (protocol.md 6).
  */
 import type { Millis } from '@molia/core';
 import { SIZE_SAMPLE_AGE_MS, SIZE_SAMPLES, SIZE_SAMPLES_FAST } from './constants.ts';
@@ -10,6 +11,9 @@ import { SIZE_SAMPLE_AGE_MS, SIZE_SAMPLES, SIZE_SAMPLES_FAST } from './constants
 export class SizeEstimator {
   private readonly slopes = new Float64Array(SIZE_SAMPLES);
   private readonly times = new Float64Array(SIZE_SAMPLES);
+  /** The fresh slopes in order. */
+  private readonly sorted = new Float64Array(SIZE_SAMPLES);
+  private sortedCount = 0;
   private total = 0;
   private weighted = 0;
   private squares = 0;
@@ -33,27 +37,27 @@ export class SizeEstimator {
   commit(now: Millis): void {
     if (this.rank === 0) return;
     const at = this.total % SIZE_SAMPLES;
-    this.slopes[at] = this.weighted / this.squares;
+    const slope = this.weighted / this.squares;
+    if (this.sortedCount === SIZE_SAMPLES) this.unsort(this.slopes[at] as number);
+    this.slopes[at] = slope;
     this.times[at] = now;
     this.total++;
+    this.sort(slope);
   }
 
   /** Samples that count now. */
   samples(now: Millis): number {
-    const kept = Math.min(this.total, SIZE_SAMPLES);
-    let fresh = 0;
-    while (fresh < kept) {
-      const at = (this.total - 1 - fresh) % SIZE_SAMPLES;
-      if (now - (this.times[at] as number) > SIZE_SAMPLE_AGE_MS) break;
-      fresh++;
+    while (this.sortedCount > 0) {
+      const oldest = (this.total - this.sortedCount) % SIZE_SAMPLES;
+      if (now - (this.times[oldest] as number) <= SIZE_SAMPLE_AGE_MS) break;
+      this.unsort(this.slopes[oldest] as number);
     }
-    return fresh;
+    return this.sortedCount;
   }
 
   /** Estimated nodes; NaN without samples. */
   nodes(now: Millis): number {
-    const fresh = this.samples(now);
-    return fresh === 0 ? Number.NaN : Math.max(1, 1 / this.slope(fresh) - 1);
+    return this.samples(now) === 0 ? Number.NaN : Math.max(1, 1 / this.slow() - 1);
   }
 
   /** 28 % of N, less with more samples (measured on a live network; evidence 3.6). */
@@ -65,14 +69,34 @@ export class SizeEstimator {
   radius(now: Millis, k: number): number {
     const fresh = this.samples(now);
     if (fresh === 0) return 1;
-    const slope = Math.max(this.slope(fresh), this.slope(Math.min(fresh, SIZE_SAMPLES_FAST)));
-    return Math.min(1, k * slope);
+    return Math.min(1, k * Math.max(this.slow(), this.fast(Math.min(fresh, SIZE_SAMPLES_FAST))));
   }
 
-  /** Mean slope of the newest `count` samples. */
-  private slope(count: number): number {
+  private slow(): number {
+    const middle = this.sortedCount >>> 1;
+    const upper = this.sorted[middle] as number;
+    return this.sortedCount % 2 === 1 ? upper : (upper + (this.sorted[middle - 1] as number)) / 2;
+  }
+
+  private fast(count: number): number {
     let sum = 0;
     for (let i = 1; i <= count; i++) sum += this.slopes[(this.total - i) % SIZE_SAMPLES] as number;
     return sum / count;
+  }
+
+  private sort(slope: number): void {
+    let at = this.sortedCount++;
+    while (at > 0 && (this.sorted[at - 1] as number) > slope) {
+      this.sorted[at] = this.sorted[at - 1] as number;
+      at--;
+    }
+    this.sorted[at] = slope;
+  }
+
+  private unsort(slope: number): void {
+    let at = 0;
+    while (at < this.sortedCount - 1 && this.sorted[at] !== slope) at++;
+    this.sortedCount--;
+    for (; at < this.sortedCount; at++) this.sorted[at] = this.sorted[at + 1] as number;
   }
 }

@@ -92,7 +92,7 @@ export const EventKind = {
   EQUIVOCATION: 5,
   /** The routing table gained or lost a contact: `a` = contacts now. `op` is `NONE`. */
   TABLE_CHANGED: 6,
-  /** A store's background part ended after DONE: `a` = holders, `b` = asked. The handle is free. */
+  /** A store has ended for good, always after its DONE: `a` = holders, `b` = asked. The handle is free. */
   SETTLED: 7,
 } as const;
 
