@@ -166,7 +166,7 @@ class Node implements MoliaNode {
     };
     this.#peerstore.attach(() => ({
       contacts: [...this.#shard.kademlia.contacts()],
-      tai64nFloor: this.#shard.wireguard.lastStamp(),
+      tai64nFloor: this.#shard.wireguard.lastTai64n,
     }));
     this.addresses = await this.#shard.open();
     this.#metrics = createNodeRegistry(this.#shard, () => this.stats());
