@@ -146,6 +146,12 @@ describe('a reader holds every message to its limits', () => {
       nested(1, contact(30, 8)),
       WireDrop.LENGTH,
     ],
+    [
+      'a contact with an endpoint of 4 and as many bytes as a sound one',
+      'FIND_NODE_RESPONSE',
+      nested(1, [...contact(32, 4), ...field(3, 1n)]),
+      WireDrop.LENGTH,
+    ],
     ['an empty contact', 'FIND_NODE_RESPONSE', nested(1, []), WireDrop.MISSING],
     ['no key', 'FIND_VALUE', field(2, 1n), WireDrop.MISSING],
     ['want 2', 'FIND_VALUE', [...field(1, KEY), ...field(2, 2n)], WireDrop.RANGE],
