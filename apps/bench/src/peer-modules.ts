@@ -1,13 +1,11 @@
 /** Modules of the peers' folder, for suites that compare functions in one process. */
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
-const peersDir = join(dirname(dirname(fileURLToPath(import.meta.url))), 'peers');
-const require = createRequire(join(peersDir, 'package.json'));
+const resolver = join(dirname(dirname(fileURLToPath(import.meta.url))), 'peers/resolve.mjs');
 
 /** The default export of a peer's module, CommonJS or not. */
 export async function peerModule(name: string): Promise<unknown> {
-  const module = (await import(pathToFileURL(require.resolve(name)).href)) as { default?: unknown };
-  return module.default ?? module;
+  const { load } = (await import(pathToFileURL(resolver).href)) as { load(name: string): Promise<unknown> };
+  return load(name);
 }
