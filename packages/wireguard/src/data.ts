@@ -3,7 +3,6 @@ import { type Millis, NONE, PLAINTEXT, TAKEN, type Verdict } from '@molia/core';
 import {
   DATA_BYTES_MIN,
   DATA_HEADER_BYTES,
-  KEEPALIVE_TIMEOUT_MS,
   MESSAGE_DATA,
   PADDING_BYTES,
   REJECT_AFTER_TIME_MS,
@@ -119,7 +118,7 @@ export function handleData(
     state.count(Count.KEEPALIVES_RECEIVED);
     return TAKEN;
   }
-  state.dataReceived(now, row, KEEPALIVE_TIMEOUT_MS);
+  state.dataReceived(now, row);
   state.count(Count.DATA_RECEIVED);
   return PLAINTEXT;
 }

@@ -15,8 +15,10 @@ import {
   type Verdict,
 } from '@molia/core';
 import {
+  DATA_BYTES_MIN,
   DATA_HEADER_BYTES,
   EVENTS_RESERVE,
+  EXTENDED,
   MACS_BYTES,
   MESSAGE_COOKIE,
   MESSAGE_DATA,
@@ -131,7 +133,10 @@ export class Wireguard implements Engine<WireguardEvent> {
     // The host had its turn to answer early; whatever comes now, the initiator gets its response.
     if (state.pendingRow !== NONE) settlePending(state, now);
     state.early = false;
-    if (length < TAG_BYTES * 2 || bytes[offset + 2] !== 0 || bytes[offset + 3] !== 0 || this.#destroyed) {
+    // The three bytes behind the type are reserved, zero; Molia uses the first in handshakes.
+    const reserved = (bytes[offset + 2] as number) | (bytes[offset + 3] as number);
+    const extended = bytes[offset + 1] as number;
+    if (length < DATA_BYTES_MIN || reserved !== 0 || extended > EXTENDED || this.#destroyed) {
       return state.drop(WireguardDrop.MALFORMED);
     }
     switch (bytes[offset]) {

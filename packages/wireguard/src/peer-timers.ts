@@ -1,10 +1,8 @@
 /** What a peer's timer does: every deadline that has passed, in one visit (timer rules (a) to (h) of WireGuard). */
 import { type Millis, NONE } from '@molia/core';
-import { KEEPALIVE_TIMEOUT_MS } from './constants.ts';
 import { requestHandshake, retryHandshake } from './initiator.ts';
 import { zeroKeys } from './peer-life.ts';
 import {
-  ANOTHER_KEEPALIVE,
   ARMED,
   DEFERRED,
   NO_ANSWER,
@@ -23,12 +21,8 @@ export function runDeadlines(state: State, now: Millis, row: number): void {
   const { peers } = state;
   peers.times[row * TIMES + ARMED] = Infinity;
   if (take(state, now, row, RETRANSMIT)) retryHandshake(state, now, row);
-  if (take(state, now, row, PASSIVE_KEEPALIVE)) {
-    if (state.usable(now, row) !== NONE) peers.want(row, WANT_KEEPALIVE);
-    if (peers.has(row, ANOTHER_KEEPALIVE)) {
-      peers.unset(row, ANOTHER_KEEPALIVE);
-      state.setDeadline(row, PASSIVE_KEEPALIVE, now + KEEPALIVE_TIMEOUT_MS);
-    }
+  if (take(state, now, row, PASSIVE_KEEPALIVE) && state.usable(now, row) !== NONE) {
+    peers.want(row, WANT_KEEPALIVE);
   }
   if (take(state, now, row, NO_ANSWER)) requestHandshake(state, now, row, false);
   if (take(state, now, row, DEFERRED) && needsSession(state, now, row)) {

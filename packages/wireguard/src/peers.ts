@@ -51,8 +51,6 @@ export const HAS_IDENTITY = 4;
 export const HAS_SHARED = 8;
 export const HAS_STAMP = 16;
 export const HAS_COOKIE = 32;
-/** Data came while a passive keepalive was pending. */
-export const ANOTHER_KEEPALIVE = 64;
 /** The last-minute rekey on receive was asked for. */
 export const LAST_MINUTE = 128;
 /** The initiation in flight is extended. */

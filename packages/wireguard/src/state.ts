@@ -15,6 +15,7 @@ import { defaultCipher } from './cipher-wasm.ts';
 import {
   CONSTRUCTION,
   IDENTIFIER,
+  KEEPALIVE_TIMEOUT_MS,
   NO_ANSWER_MS,
   OUTBOX_BYTES,
   PATH_BYTES_MAX,
@@ -33,7 +34,6 @@ import { NOISE_STATE_BYTES, Noise } from './noise.ts';
 import { type ResolvedOptions, resolveWireguardOptions, type WireguardOptions } from './options.ts';
 import {
   ACTIVE,
-  ANOTHER_KEEPALIVE,
   ARMED,
   DEADLINES,
   HAS_SHARED,
@@ -221,13 +221,9 @@ export class State {
   }
 
   /** Timer rule (b): data came in and wants an answer of any kind. */
-  dataReceived(now: Millis, row: number, keepaliveMs: number): void {
-    if (this.peers.times[row * TIMES + PASSIVE_KEEPALIVE] !== Infinity) {
-      this.peers.set(row, ANOTHER_KEEPALIVE);
-      return;
-    }
-    this.peers.unset(row, ANOTHER_KEEPALIVE);
-    this.setDeadline(row, PASSIVE_KEEPALIVE, now + keepaliveMs);
+  dataReceived(now: Millis, row: number): void {
+    if (this.peers.times[row * TIMES + PASSIVE_KEEPALIVE] !== Infinity) return;
+    this.setDeadline(row, PASSIVE_KEEPALIVE, now + KEEPALIVE_TIMEOUT_MS);
   }
 
   /** Makes the static-static result of a peer if it is missing; `false`: its key is of small order. */

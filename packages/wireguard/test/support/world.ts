@@ -66,7 +66,7 @@ export class Host {
   }
 }
 
-export type HostOptions = Partial<Omit<WireguardOptions, 'staticSecret' | 'identityKey' | 'curves' | 'rng'>>;
+export type HostOptions = Partial<Omit<WireguardOptions, 'staticSecret' | 'curves' | 'rng'>>;
 
 export class World {
   now = 0;
@@ -75,6 +75,8 @@ export class World {
   readonly log: Sent[] = [];
   /** `true` drops the datagram on the link. */
   lose: (sent: Sent) => boolean = () => false;
+  /** Milliseconds on the link of each copy that arrives. */
+  delays: (sent: Sent) => number[] = () => [this.latencyMs];
   private readonly flights: Flight[] = [];
   private readonly out = createTransmit();
   private readonly event = createWireguardEvent();
@@ -85,10 +87,11 @@ export class World {
     this.seed = seed;
   }
 
-  host(name: string, options: HostOptions = {}): Host {
+  /** A new host; with `like`, another run of the same identity at the same address. */
+  host(name: string, options: HostOptions = {}, like?: Host): Host {
     const number = this.hosts.length;
     const rng = createSeededRng(this.seed * 1000 + number);
-    const identity = createIdentity(nobleCurves, undefined, rng);
+    const identity = like?.identity ?? createIdentity(nobleCurves, undefined, rng);
     const wg = createWireguard({
       staticSecret: identity.transportSecret(),
       identityKey: identity.publicKey,
@@ -101,7 +104,8 @@ export class World {
       },
       ...options,
     });
-    const host = new Host(name, this.nextAddress++, identity, wg);
+    const host = new Host(name, like?.address ?? this.nextAddress++, identity, wg);
+    if (like !== undefined) this.hosts.splice(this.hosts.indexOf(like), 1);
     this.hosts.push(host);
     return host;
   }
@@ -117,6 +121,17 @@ export class World {
 
   openPlain(from: Host, to: Host): number {
     return from.wg.openTransportKey(this.now, to.identity.transportPublicKey, 0, to.address);
+  }
+
+  /** Both sides know each other and have a confirmed session, the first host as initiator. Returns both handles. */
+  connect(from: Host, to: Host): [number, number] {
+    const there = this.open(from, to);
+    const back = this.open(to, from);
+    this.send(from, there, 'connect');
+    this.run(3 * this.latencyMs);
+    if (!from.wg.connected(this.now, there) || !to.wg.connected(this.now, back))
+      throw new Error('no session');
+    return [there, back];
   }
 
   /** Sends a text; the verdict of `send`. */
@@ -196,7 +211,9 @@ export class World {
     const sent: Sent = { at: this.now, from: from.name, to: target?.name ?? '', bytes };
     this.log.push(sent);
     if (this.lose(sent)) return;
-    this.flights.push({ ...sent, due: this.now + this.latencyMs, source: from.address, target: path });
+    for (const delay of this.delays(sent)) {
+      this.flights.push({ ...sent, due: this.now + delay, source: from.address, target: path });
+    }
   }
 
   private deliver(): void {
