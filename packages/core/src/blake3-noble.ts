@@ -1,4 +1,4 @@
-/** BLAKE3 by @noble/hashes: the reference, and what runs without WebAssembly SIMD. Allocates; 10 to 30 times slower. */
+/** BLAKE3 by @noble/hashes: the reference, and what runs without WebAssembly SIMD. Allocates; 13 to 30 times slower. */
 import { blake3 } from '@noble/hashes/blake3.js';
 import type { Blake3Engine, Blake3State } from './blake3-engine.ts';
 

@@ -18,9 +18,6 @@ const ARENAS_MAX = 4;
 /** Ours: windows kept of one array, about 100 bytes each: all of a 1 MiB arena. */
 const WINDOWS_MAX = 4096;
 
-/** Bytes a stage must offer behind its address. */
-export const STAGE_BYTES_MIN: number = LONG_WHOLE_BYTES_MAX;
-
 interface Arena {
   bytes: Uint8Array | undefined;
   readonly windows: Map<number, Uint8Array>;
@@ -36,7 +33,7 @@ export class WasmStage {
   private readonly arenas: Arena[] = [];
   private next = 0;
 
-  /** `memory`: the whole memory; `at`: address of at least `STAGE_BYTES_MIN` bytes, and of the longest range. */
+  /** `memory`: the whole memory; `at`: address of at least 16 KiB, and of the longest range. */
   constructor(memory: Uint8Array, at: number) {
     this.memory = memory;
     this.at = at;

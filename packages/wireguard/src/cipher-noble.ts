@@ -1,6 +1,6 @@
 /**
  * The reference `Cipher`, on @noble/ciphers and @noble/hashes: audited, runs everywhere, allocates and is
- * 10 to 30 times slower than `cipher-wasm.ts`. Every other provider is tested against it.
+ * 8 to 16 times slower than `cipher-wasm.ts`. Every other provider is tested against it.
  */
 import { chacha20poly1305, xchacha20poly1305 } from '@noble/ciphers/chacha.js';
 import { blake2s } from '@noble/hashes/blake2.js';

@@ -130,16 +130,16 @@ export const HASH_BYTES = 32;
 // Ours.
 
 /** Longest HMAC key: one BLAKE2s block, so that no key is hashed first (RFC 2104 section 2). */
-export const HMAC_KEY_BYTES_MAX = 64;
+const HMAC_KEY_BYTES_MAX = 64;
 /** Longest message sealed: no UDP datagram holds more. */
-export const MESSAGE_BYTES_MAX = 65_535;
+const MESSAGE_BYTES_MAX = 65_535;
 /** Longest associated data: WireGuard needs 32 bytes. */
-export const AAD_BYTES_MAX = 1_024;
+const AAD_BYTES_MAX = 1_024;
 /** Longest input of a hash or MAC: no UDP datagram holds more. */
-export const HASH_INPUT_BYTES_MAX = 65_535;
+const HASH_INPUT_BYTES_MAX = 65_535;
 
 /** Throws `RangeError` unless `[offset, offset + length)` lies in `bytes`; `name` is the argument at fault. */
-export function checkRange(name: string, bytes: Uint8Array, offset: number, length: number): void {
+function checkRange(name: string, bytes: Uint8Array, offset: number, length: number): void {
   // `| 0` leaves a 31-bit integer alone and changes everything else that could come here.
   if ((offset | 0) !== offset || (length | 0) !== length || (offset | length) < 0) {
     throw new RangeError(
