@@ -54,8 +54,10 @@ export const REPLACEMENTS_MAX = 8;
 export const LIVENESS_MS = 900_000;
 /** Least time between two liveness pings. */
 export const LIVENESS_STEP_MS = 1_000;
-/** Least time between two identity probes (NEGOTIATE) to contacts or inbound strangers. */
+/** Mean time between two identity probes (NEGOTIATE) to contacts or inbound strangers. */
 export const PROBE_STEP_MS = 20;
+/** Probes at once after a pause: a small network is whole in one round trip, a flood still costs 50 a second. */
+export const PROBES_BURST = 32;
 /** Contacts waiting for a probe; more are forgotten and come back by themselves. */
 export const PROBES_QUEUED_MAX = 256;
 /** After joining, one bucket is filled per this time. */

@@ -10,6 +10,7 @@ import {
   LIVENESS_MS,
   LIVENESS_STEP_MS,
   PROBE_STEP_MS,
+  PROBES_BURST,
   REJOIN_MS_MAX,
   REJOIN_MS_MIN,
   SEEDS_MAX,
@@ -35,7 +36,8 @@ export class Maintenance {
   private readonly target = new Uint8Array(ID_BYTES);
   /** Instants; the last row is our own id. NaN = not scheduled yet. */
   private readonly refreshAt = new Float64Array(BUCKETS + 1).fill(Number.NaN);
-  private probeAt: Millis = 0;
+  /** The next probe's turn; it lies in the past by what was not used, up to a burst. */
+  private probeAt: Millis = -PROBES_BURST * PROBE_STEP_MS;
   private livenessAt: Millis = 0;
   private rejoinAt: Millis = 0;
   private rejoinMs: Millis = REJOIN_MS_MIN;
@@ -102,9 +104,16 @@ export class Maintenance {
   }
 
   private probe(now: Millis): void {
+    const { probes } = this.shared;
+    this.probeAt = Math.max(this.probeAt, now - PROBES_BURST * PROBE_STEP_MS);
+    while (probes.length > 0 && now >= this.probeAt) {
+      this.probeAt += PROBE_STEP_MS;
+      this.probeNext(now);
+    }
+  }
+
+  private probeNext(now: Millis): void {
     const { probes, contacts } = this.shared;
-    if (probes.length === 0 || now < this.probeAt) return;
-    this.probeAt = now + PROBE_STEP_MS;
     const row = probes.pop();
     const flags = (contacts.flags[row] as number) & ~ContactFlag.QUEUED;
     contacts.flags[row] = flags;
