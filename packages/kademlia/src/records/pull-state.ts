@@ -152,9 +152,11 @@ export class PullState {
     }
     const order = this.orders[chunk] as number;
     if (order > this.highestAnswered) this.highestAnswered = order;
-    this.backoff = 1;
-    // Karn: the answer to a repeated request says nothing about the round trip.
-    if (this.tries[chunk] === 1) this.sample((now - (this.sentAt[chunk] as number)) | 0, order);
+    // Karn: the answer to a repeated request says nothing about the round trip, and the backoff stays until one does.
+    if (this.tries[chunk] === 1) {
+      this.backoff = 1;
+      this.sample((now - (this.sentAt[chunk] as number)) | 0, order);
+    }
     while (this.hashed < this.chunks && this.states[this.hashed] === RECEIVED) {
       this.hasher.update(buffer, this.hashed * CHUNK_BYTES_MAX, this.chunkBytes(this.hashed));
       this.hashed++;

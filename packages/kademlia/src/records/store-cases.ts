@@ -202,6 +202,23 @@ export const storeCases: readonly StoreCase[] = [
       );
       assert(store.providerCount(key, 0) === 5, 'count');
       assert(!store.get(key, 0, new StoredRecord()), 'a provider is no record of the key');
+      const out = new StoredRecord();
+      for (const [leaves, comes, left] of [
+        [5, 6, '1,2,3,4,6'],
+        [1, 7, '2,3,4,6,7'],
+        [4, 8, '2,3,6,7,8'],
+      ] as const) {
+        for (let ok = store.firstProvider(key, 0, 0, out); out.sequence !== leaves; ) {
+          assert(ok, 'listed');
+          ok = store.nextProvider(out);
+        }
+        assert(store.remove(out), 'removed');
+        const record = sample(rng, RecordType.PROVIDER, 1);
+        record.key = key;
+        record.sequence = comes;
+        store.put(record);
+        assert(providersOf(store, key).join() === left, 'the others in their order');
+      }
     },
   },
   {
@@ -338,6 +355,8 @@ export const storeCases: readonly StoreCase[] = [
       const out = new StoredRecord();
       assert(holds(store, far, out), 'held');
       requireSame(far, out);
+      for (let i = 0; i < 2; i++) store.put(sample(rng, RecordType.MUTABLE, 2, 60_000));
+      assert(!holds(store, far), 'and evicted like any other');
     },
   },
   {
@@ -392,6 +411,10 @@ export const storeCases: readonly StoreCase[] = [
           const expected = model.get(nameOf(old));
           assert(holds(store, old, out) === (expected !== undefined), 'held as in the model');
           if (expected !== undefined) requireSame(expected, out);
+        }
+        if (step % 50 === 0) {
+          const earliest = Math.min(...[...model.values()].map((record) => record.expiresUnix));
+          assert(model.size === 0 || store.nextExpiryUnix() === earliest, 'the next expiry');
         }
       }
       const out = new StoredRecord();

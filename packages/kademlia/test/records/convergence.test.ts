@@ -1,5 +1,13 @@
 import { createSeededRng, nobleCurves, type Rng, randomBelow } from '@molia/core';
-import { createMutable, mutableKey, RecordView, readRecord, verifyRecord } from '@molia/wire';
+import {
+  compareRecords,
+  createMutable,
+  mutableKey,
+  RecordView,
+  readRecord,
+  recordValueHash,
+  verifyRecord,
+} from '@molia/wire';
 import { describe, expect, it } from 'vitest';
 import { RecordMark, RecordVerdict, StoredRecord } from '../../src/index.ts';
 import {
@@ -36,6 +44,18 @@ function statement(rng: Rng): Statement {
   return { bytes, sequence, content: `${sequence} ${value} ${dead} ${notBeforeUnix}` };
 }
 
+/** wire's order of two records: at most 0 when the second is the one to keep. */
+function orderOf(a: Uint8Array, b: Uint8Array): number {
+  const views = [a, b].map((bytes) => {
+    const view = new RecordView();
+    const hash = new Uint8Array(32);
+    readRecord(bytes, 0, bytes.length, view);
+    recordValueHash(view, bytes, hash, 0);
+    return { view, hash };
+  }) as [{ view: RecordView; hash: Uint8Array }, { view: RecordView; hash: Uint8Array }];
+  return compareRecords(views[0].view, views[0].hash, 0, views[1].view, views[1].hash, 0);
+}
+
 function shuffled<T>(rng: Rng, items: readonly T[]): T[] {
   const copy = items.slice();
   for (let i = copy.length - 1; i > 0; i--) {
@@ -66,6 +86,7 @@ describe('equivocation', () => {
         const held = t.out.bytes.slice(t.out.offset, t.out.offset + t.out.length);
         first ??= held;
         expect(held).toEqual(first);
+        expect(statements.every(({ bytes }) => orderOf(bytes, held) <= 0)).toBe(true);
         expect((t.out.marks & RecordMark.FLAGGED) !== 0).toBe(contents.size > 1);
       }
     });

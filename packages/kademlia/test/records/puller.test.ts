@@ -198,6 +198,37 @@ describe('a pull', () => {
     expect(wire.now).toBeGreaterThan(320);
   });
 
+  it('halves its window once for all losses of one window', () => {
+    const dropping = (chunks: number[]): number => {
+      const left = new Set(chunks.map((chunk) => chunk * 1120));
+      const wire = new Wire({
+        answer: (v, sent) => (left.delete(sent.offset) ? undefined : honest(v, sent)),
+      });
+      wire.start(randomValue(createSeededRng(1), 65_536));
+      wire.run();
+      expect(wire.asked.length).toBe(59 + chunks.length);
+      return wire.now;
+    };
+    // Chunks 22 to 29 are the fifth window.
+    expect(dropping([22, 23, 24])).toBe(dropping([22]));
+  });
+
+  it('waits longer after each timeout in a row', () => {
+    const wire = new Wire({ answer: () => undefined });
+    const pull = wire.start(new Uint8Array(9));
+    wire.run();
+    expect(wire.asked.length).toBe(8);
+    expect(wire.results.get(pull)?.at).toBe(500 + 1000 + 6 * 2000);
+  });
+
+  it('learns a round trip longer than its first timeout, and stops asking twice', () => {
+    const wire = new Wire({ delayMs: 350 });
+    const pull = wire.start(randomValue(createSeededRng(1), 65_536));
+    wire.run();
+    expect(wire.results.get(pull)?.outcome).toBe(PullOutcome.COMPLETE);
+    expect(wire.puller.counters.get('chunksRepeated')).toBeLessThanOrEqual(4);
+  });
+
   it('does not fill the queue of a slow link', () => {
     const wire = new Wire({ serviceMs: 20 });
     const pull = wire.start(randomValue(createSeededRng(1), 65_536));
@@ -325,6 +356,22 @@ describe('many pulls', () => {
     // One after another, the first would end at a 24th of the last.
     expect(Math.min(...ends)).toBeGreaterThan(Math.max(...ends) / 3);
     expect(wire.puller.counters.get('complete')).toBe(24);
+  });
+
+  it('give their part of the window back when they end', () => {
+    const wire = new Wire(
+      { answer: (v, sent) => (sent.peer === 1 ? undefined : honest(v, sent)) },
+      { chunksMax: 8 },
+    );
+    for (let i = 0; i < 10; i++) {
+      const pull = wire.start(randomValue(createSeededRng(1), 9000), 1);
+      wire.puller.pollRequest(wire.now, new ChunkRequest());
+      wire.puller.cancel(wire.now, pull);
+      wire.puller.pollDone(new PullDone());
+    }
+    const pull = wire.start(randomValue(createSeededRng(2), 9000), 2);
+    wire.run();
+    expect(wire.results.get(pull)?.outcome).toBe(PullOutcome.COMPLETE);
   });
 
   it('are bounded in number, by peer and in bytes, and room comes back', () => {

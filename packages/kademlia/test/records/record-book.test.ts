@@ -85,6 +85,16 @@ describe('what a record book takes', () => {
     expect(publish(t, 0, immutable(new Uint8Array(60_000).fill(200)))).toBe(RecordVerdict.STORED);
   });
 
+  it('lets a publisher at its share replace what it has', () => {
+    const t = openBook(1, { bytesMax: 2 ** 20 });
+    const value = 'x'.repeat(60_000);
+    for (let i = 0; i < 4; i++) {
+      expect(accept(t, 0, mutable(1, value, { namespace: `${i}` }))).toBe(RecordVerdict.STORED);
+    }
+    expect(accept(t, 0, mutable(1, value, { namespace: '4' }))).toBe(RecordVerdict.QUOTA);
+    expect(accept(t, 0, mutable(2, value, { namespace: '0' }))).toBe(RecordVerdict.STORED);
+  });
+
   it('has an answer on the wire for every verdict', () => {
     expect(storeStatusOf(RecordVerdict.REFRESHED)).toBe(storeStatusOf(RecordVerdict.STORED));
     expect(storeStatusOf(RecordVerdict.QUOTA)).toBe(storeStatusOf(RecordVerdict.FULL));
@@ -108,6 +118,13 @@ describe('lifetimes', () => {
     expect(t.store.stats()).toMatchObject({ count: 0, bytes: 0 });
     expect(t.book.nextDelay(24 * HOUR)).toBe(IDLE);
     expect(accept(t, 0, immutable('never', 0))).toBe(RecordVerdict.EXPIRED);
+  });
+
+  it('treats what has ended as gone although it was not cleared yet', () => {
+    const t = openBook();
+    accept(t, 0, mutable(5, 'five', { ttlSecs: 100 }));
+    expect(accept(t, 100_000, mutable(4, 'four'))).toBe(RecordVerdict.STORED);
+    expect(read(t, 100_000, KEY)).toBe('four');
   });
 
   it('counts the age that a steward states against it, and never shortens a life', () => {

@@ -131,6 +131,16 @@ describe('stewards', () => {
     expect(run(t, 27).length).toBe(1);
   });
 
+  it('let another take their turn, which neither shortens nor lengthens a life', () => {
+    const t = openBook();
+    accept(t, 0, mutable(1, 'value'));
+    const due = t.store.nextDueUnix();
+    const now = due * 1000 - WALL - 1000;
+    expect(accept(t, now, mutable(1, 'value'), { ageSecs: 80_000 })).toBe(RecordVerdict.REFRESHED);
+    expect(t.store.nextDueUnix()).toBeGreaterThan(due + 3600);
+    expect(t.store.nextExpiryUnix()).toBe(WALL / 1000 + DAY_SECS);
+  });
+
   it('never hand on cached records', () => {
     const t = openBook();
     accept(t, 0, mutable(1, 'value'), { cacheSecs: 1800 });
