@@ -37,12 +37,11 @@ export class SizeEstimator {
   commit(now: Millis): void {
     if (this.rank === 0) return;
     const at = this.total % SIZE_SAMPLES;
-    const slope = this.weighted / this.squares;
-    if (this.sortedCount === SIZE_SAMPLES) this.unsort(this.slopes[at] as number);
-    this.slopes[at] = slope;
+    if (this.sortedCount === SIZE_SAMPLES) this.unsort(at);
+    this.slopes[at] = this.weighted / this.squares;
     this.times[at] = now;
     this.total++;
-    this.sort(slope);
+    this.sort(at);
   }
 
   /** Samples that count now. */
@@ -50,7 +49,7 @@ export class SizeEstimator {
     while (this.sortedCount > 0) {
       const oldest = (this.total - this.sortedCount) % SIZE_SAMPLES;
       if (now - (this.times[oldest] as number) <= SIZE_SAMPLE_AGE_MS) break;
-      this.unsort(this.slopes[oldest] as number);
+      this.unsort(oldest);
     }
     return this.sortedCount;
   }
@@ -84,7 +83,9 @@ export class SizeEstimator {
     return sum / count;
   }
 
-  private sort(slope: number): void {
+  /** By position: a fraction handed to a function would be boxed. */
+  private sort(position: number): void {
+    const slope = this.slopes[position] as number;
     let at = this.sortedCount++;
     while (at > 0 && (this.sorted[at - 1] as number) > slope) {
       this.sorted[at] = this.sorted[at - 1] as number;
@@ -93,7 +94,8 @@ export class SizeEstimator {
     this.sorted[at] = slope;
   }
 
-  private unsort(slope: number): void {
+  private unsort(position: number): void {
+    const slope = this.slopes[position] as number;
     let at = 0;
     while (at < this.sortedCount - 1 && this.sorted[at] !== slope) at++;
     this.sortedCount--;
