@@ -1,0 +1,41 @@
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import * as limits from '../src/constants.ts';
+import { DEFAULTS } from '../src/options.ts';
+
+const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+
+it('the example of the README has at most fifteen lines and runs', async () => {
+  const example = /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? '';
+  const lines = example.split('\n').filter((line) => line.trim() !== '');
+  expect(lines.length).toBeGreaterThan(5);
+  expect(lines.length).toBeLessThanOrEqual(15);
+  const file = new URL(`./readme-example-${process.pid}.ts`, import.meta.url);
+  writeFileSync(file, example.replaceAll("'@molia/wireguard'", "'../src/index.ts'"));
+  try {
+    await import(file.href);
+  } finally {
+    rmSync(file);
+  }
+});
+
+it('the limits of the README are those of the code', () => {
+  const row = (name: string) => new RegExp(`^\\| ${name} \\| (.*?) \\|`, 'm').exec(readme)?.[1] ?? '';
+  const numbers = (name: string) =>
+    (row(name).replaceAll(',', '').match(/\d+/g) ?? []).map((digits) => Number(digits));
+  expect(numbers('peers')).toEqual([DEFAULTS.peersMax, 2 ** 20]);
+  expect(numbers('sessions of a peer')).toEqual([limits.SESSIONS_PER_PEER]);
+  expect(numbers("messages waiting for one peer's handshake")).toEqual([DEFAULTS.queuedMessagesPerPeer]);
+  expect(row('bytes of all waiting messages')).toContain(`${(DEFAULTS.queueBytesMax ?? 0) / 2 ** 20} MiB`);
+  expect(numbers('bytes of all waiting messages')[1]).toBe(limits.QUEUED_MESSAGE_BYTES_MAX);
+  expect(numbers('early message')).toEqual([
+    limits.EARLY_MESSAGE_BYTES_MAX,
+    limits.EXTENDED_INITIATION_BYTES_MAX,
+  ]);
+  expect(numbers('early answer')).toEqual([limits.AMPLIFICATION_MAX, limits.RESPONSE_BYTES]);
+  expect(numbers('initiations before proof of address is asked for')).toEqual([
+    DEFAULTS.handshakesPerSecondMax,
+    DEFAULTS.handshakesBurst,
+  ]);
+  expect(row('initiations of one peer')).toBe(`one in ${limits.INITIATION_SPACING_MS} ms`);
+});
