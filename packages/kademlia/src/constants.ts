@@ -44,6 +44,9 @@ export const SHORTLIST_DISJOINT_MAX = 256;
 export const SILENT_MS = 60_000;
 /** Consecutive unanswered requests after which a contact leaves the table. */
 export const FAILURES_MAX = 2;
+/** After that many, others' word for it is not believed for this long, doubling so often: 2 s to 64 s. Else every lookup waits for the same dead nodes. */
+export const QUIET_MS = 2_000;
+export const QUIET_DOUBLINGS = 5;
 /** Dead requests in a row, to anyone, after which we assume that we are offline and evict nobody (evidence 3.1). */
 export const OFFLINE_FAILURES = 10;
 /** A nearer newcomer displaces the slowest contact of a far bucket less readily the longer that is known (NICE). */

@@ -14,7 +14,7 @@ import {
   NONE,
   nodeIdInto,
 } from '@molia/core';
-import { RTTVAR_GAIN, SRTT_GAIN } from './constants.ts';
+import { FAILURES_MAX, QUIET_DOUBLINGS, QUIET_MS, RTTVAR_GAIN, SRTT_GAIN } from './constants.ts';
 
 export const ContactFlag = {
   /** Lies in a bucket. */
@@ -63,6 +63,8 @@ export class Contacts {
   seenAt = new Float64Array(INITIAL).fill(-1);
   /** `now` when it entered the table. */
   addedAt = new Float64Array(INITIAL);
+  /** Until then it is not asked on hearsay: it was silent again and again. */
+  quietUntil = new Float64Array(INITIAL);
 
   private refs = new Uint32Array(INITIAL);
   private used = new Uint8Array(INITIAL);
@@ -126,6 +128,7 @@ export class Contacts {
     this.rttvar[row] = 0;
     this.seenAt[row] = -1;
     this.addedAt[row] = 0;
+    this.quietUntil[row] = 0;
     this.link(row);
     return row;
   }
@@ -136,6 +139,7 @@ export class Contacts {
     copyBytes(this.endpoints, row * ENDPOINT_BYTES, endpoint, endpointOffset, ENDPOINT_BYTES);
     this.peers[row] = NONE;
     this.failures[row] = 0;
+    this.quietUntil[row] = 0;
   }
 
   hold(row: number): void {
@@ -168,6 +172,15 @@ export class Contacts {
   heard(row: number, now: Millis): void {
     this.seenAt[row] = now;
     this.failures[row] = 0;
+    this.quietUntil[row] = 0;
+  }
+
+  /** A request to it died. */
+  silent(row: number, now: Millis): void {
+    const failures = Math.min((this.failures[row] as number) + 1, 255);
+    this.failures[row] = failures;
+    if (failures < FAILURES_MAX) return;
+    this.quietUntil[row] = now + QUIET_MS * 2 ** Math.min(failures - FAILURES_MAX, QUIET_DOUBLINGS);
   }
 
   private hash(key: Uint8Array, offset: number): number {
@@ -237,6 +250,7 @@ export class Contacts {
     this.rttvar = grow(this.rttvar, rows);
     this.seenAt = grow(this.seenAt, rows).fill(-1, first);
     this.addedAt = grow(this.addedAt, rows);
+    this.quietUntil = grow(this.quietUntil, rows);
     this.refs = grow(this.refs, rows);
     this.used = grow(this.used, rows);
     this.rows = rows;

@@ -239,6 +239,7 @@ export class Finder {
     for (let i = 0; i < list.count; i++) {
       const told = shared.internFrom(bytes, list, i);
       if (told === NONE || ((shared.contacts.flags[told] as number) & ContactFlag.CLIENT) !== 0) continue;
+      if (now < (shared.contacts.quietUntil[told] as number)) continue;
       if (lookup.add(told, path) === 0) closest = true;
     }
     if (closest) lookup.progress(now);

@@ -78,9 +78,9 @@ export class Maintenance {
     if (shared.table.count > 0) at = Math.min(at, this.livenessAt);
     else if (this.seeds.length > 0) at = Math.min(at, this.rejoinAt);
     if (this.operations.background < BACKGROUND_OPERATIONS_MAX) {
-      for (let bucket = 0; bucket <= BUCKETS; bucket++) {
-        if (this.isRefreshed(bucket)) at = Math.min(at, this.refreshAt[bucket] as number);
-      }
+      at = Math.min(at, this.refreshAt[BUCKETS] as number);
+      const depth = Math.min(shared.table.depth, BUCKETS);
+      for (let bucket = 0; bucket < depth; bucket++) at = Math.min(at, this.refreshAt[bucket] as number);
     }
     let delay = at - now;
     if (this.operations.background < BACKGROUND_OPERATIONS_MAX) {
@@ -108,11 +108,11 @@ export class Maintenance {
     this.probeAt = Math.max(this.probeAt, now - PROBES_BURST * PROBE_STEP_MS);
     while (probes.length > 0 && now >= this.probeAt) {
       this.probeAt += PROBE_STEP_MS;
-      this.probeNext(now);
+      this.probeNext();
     }
   }
 
-  private probeNext(now: Millis): void {
+  private probeNext(): void {
     const { probes, contacts } = this.shared;
     const row = probes.pop();
     const flags = (contacts.flags[row] as number) & ~ContactFlag.QUEUED;
@@ -155,11 +155,12 @@ export class Maintenance {
 
   private refresh(now: Millis): void {
     const { shared, target } = this;
+    const depth = shared.table.depth;
     for (let bucket = 0; bucket <= BUCKETS; bucket++) {
       if (this.operations.background >= BACKGROUND_OPERATIONS_MAX) return;
       if (now < (this.refreshAt[bucket] as number)) continue;
       this.refreshAt[bucket] = now + this.refreshMs();
-      if (shared.table.count === 0 || !this.isRefreshed(bucket)) continue;
+      if (shared.table.count === 0 || (bucket >= depth && bucket !== BUCKETS)) continue;
       copyBytes(target, 0, shared.identity.id, 0, ID_BYTES);
       if (bucket < BUCKETS) this.randomise(bucket);
       const op = this.operations.openSilent(now, OpKind.REFRESH, shared.tuning.lookupBudgetMs);
@@ -179,10 +180,6 @@ export class Maintenance {
     this.shared.rng.fill(target, byte, ID_BYTES - byte);
     const random = target[byte] as number;
     target[byte] = (own & keep) | (~own & bit) | (random & (bit - 1));
-  }
-
-  private isRefreshed(bucket: number): boolean {
-    return bucket === BUCKETS || bucket < this.shared.table.depth;
   }
 
   private republishDue(now: Millis): void {

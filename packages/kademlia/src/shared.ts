@@ -229,8 +229,8 @@ export class Shared {
     const { contacts } = this;
     this.count(Count.REQUESTS_DEAD);
     this.deadInARow++;
-    const failures = contacts.failures[row] as number;
-    if (failures < 255) contacts.failures[row] = failures + 1;
+    contacts.silent(row, now);
+    if (this.offline) contacts.quietUntil[row] = 0;
     if (this.table.failed(now, row, this.offline) === Change.REMOVED) {
       this.tableChanged = true;
       this.count(Count.CONTACTS_EVICTED);
