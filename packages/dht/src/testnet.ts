@@ -51,19 +51,23 @@ async function openTestnet(
   try {
     // The first ones one by one, so that the rest has seeds; then several at a time.
     while (nodes.length < Math.min(SEED_NODES, count)) await addNode();
-    let left = count - nodes.length;
-    const worker = async () => {
-      while (left > 0) {
-        left--;
-        await addNode();
-      }
-    };
-    const workers = await Promise.allSettled(Array.from({ length: limits.TESTNET_JOINS_MAX }, worker));
-    const failed = workers.find((result) => result.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
+    await inTurns(Array.from({ length: count - nodes.length }), () => addNode());
+    // The first nodes joined an almost empty network: now each meets its neighbours.
+    if (count > 1) await inTurns(nodes, (node) => node.lookup(node.id));
   } catch (error) {
     await close();
     throw error;
   }
   return { nodes, seeds, addNode, close };
+}
+
+/** Runs `work` on each, some at a time; waits for all, then rejects with the first failure. */
+async function inTurns<T>(items: readonly T[], work: (item: T) => Promise<unknown>): Promise<void> {
+  const queue = [...items];
+  const worker = async () => {
+    while (queue.length > 0) await work(queue.shift() as T);
+  };
+  const workers = await Promise.allSettled(Array.from({ length: limits.TESTNET_JOINS_MAX }, worker));
+  const failed = workers.find((result) => result.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
 }

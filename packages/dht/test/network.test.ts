@@ -22,7 +22,7 @@ const failure = (promise: Promise<unknown>) =>
 
 describe('a network of 16', () => {
   it('knows itself', () => {
-    for (const node of net.nodes) {
+    for (const node of net.nodes.slice(0, 16)) {
       expect(node.peers().length).toBeGreaterThanOrEqual(8);
       expect(node.state).toBe('ready');
     }
@@ -31,7 +31,7 @@ describe('a network of 16', () => {
   it('puts on one node and gets on all', async () => {
     const { key, holders } = await at(2).put('hello network');
     expect(holders).toBeGreaterThanOrEqual(12);
-    for (const node of net.nodes) expect(text(await node.get(key))).toBe('hello network');
+    for (const node of net.nodes.slice(0, 16)) expect(text(await node.get(key))).toBe('hello network');
   });
 
   it('carries every size from nothing to 64 KiB', async () => {
@@ -50,7 +50,7 @@ describe('a network of 16', () => {
     expect(await writer.putMutable('profile', 'one')).toMatchObject({ seq: 1 });
     expect(await writer.putMutable('profile', 'two')).toMatchObject({ seq: 2 });
     expect(await writer.putMutable('profile', 'ten', { seq: 10 })).toMatchObject({ seq: 10 });
-    for (const node of net.nodes) {
+    for (const node of net.nodes.slice(0, 16)) {
       const { seq, value, owner } = await node.getMutable(writer.publicKey, 'profile');
       expect([seq, text(value), owner]).toEqual([10, 'ten', writer.publicKey]);
     }
@@ -137,7 +137,7 @@ describe('a network of 16', () => {
     expect(await failure(at(8).get('77'.repeat(32), { signal: AbortSignal.abort() }))).toMatchObject({
       code: 'ABORTED',
     });
-    const dead = await createNode({ listen: ['127.0.0.1:0'], seeds: [`${'ab'.repeat(32)}@127.0.0.1:9`] });
+    const dead = await createNode({ listen: ['127.0.0.1:0'], seeds: [`${at(0).publicKey}@127.0.0.1:9`] });
     expect(await failure(dead.get(key, { timeoutMs: 20 }))).toMatchObject({ code: 'TIMEOUT' });
     await dead.close();
   });
@@ -169,7 +169,7 @@ describe('a network of 16', () => {
     const client = await net.addNode({ client: true });
     const { key } = await client.put('from a client');
     expect(text(await at(15).get(key))).toBe('from a client');
-    for (const node of net.nodes) {
+    for (const node of net.nodes.slice(0, 16)) {
       expect(node.peers().some(({ publicKey }) => publicKey === client.publicKey)).toBe(false);
     }
     await client.close();
