@@ -20,10 +20,6 @@ export class SlotHeap {
     this.keys = grow(this.keys, capacity);
   }
 
-  has(slot: number): boolean {
-    return this.places[slot] !== 0;
-  }
-
   /** The number of a slot, 0 when it is not in the heap. */
   key(slot: number): number {
     return this.places[slot] === 0 ? 0 : (this.keys[slot] as number);
