@@ -90,8 +90,11 @@ const C = {
   TIMERS_FIRED: 7,
 } as const;
 
-/** Rounds of "due now" that one turn serves before I/O gets its own. */
-const DUE_ROUNDS_MAX = 8;
+/**
+ * Turns of the event loop for which a deadline waits while datagrams still come in: a socket hands over about 32 a turn,
+ * so this covers the 4096 that its buffer may hold.
+ */
+const EXPIRE_TURNS_MAX = 128;
 const NEVER = Number.POSITIVE_INFINITY;
 
 export class Shard {
@@ -109,6 +112,9 @@ export class Shard {
   #families = 0;
   #pumping = false;
   #deferred = false;
+  /** Turns that a passed deadline may still wait; 0 = none has passed. */
+  #expiring = 0;
+  #receivedBefore = 0;
   #closed = false;
   #timer: unknown;
   #timerAt = NEVER;
@@ -198,8 +204,8 @@ export class Shard {
     this.#pumping = true;
     let transmits = PUMP_TRANSMITS_MAX;
     let events = PUMP_EVENTS_MAX;
-    let due = DUE_ROUNDS_MAX;
     let delay = 0;
+    let isDrained = false;
     try {
       // BOUNDED: by the three budgets; each round uses some of one of them or is the last.
       while (transmits > 0 && events > 0 && !this.#closed) {
@@ -209,17 +215,16 @@ export class Shard {
         events -= delivered;
         if (sent + delivered > 0) continue;
         delay = this.#nextDelay(now);
-        if (delay > 0 || due === 0) break;
-        due--;
-        this.wireguard.handleTimeout(now);
-        this.kademlia.handleTimeout(now);
+        isDrained = true;
+        break;
       }
     } finally {
       this.#pumping = false;
     }
     if (this.#closed) return;
-    if (delay > 0) this.#arm(now, delay);
-    else this.#defer();
+    if (!isDrained) this.#defer();
+    else if (delay > 0) this.#arm(now, delay);
+    else this.#expire();
   }
 
   /** Kademlia's messages through wireguard, then wireguard's own. How many left. */
@@ -296,8 +301,32 @@ export class Shard {
   readonly #fire = (): void => {
     this.#timerAt = NEVER;
     if (this.#closed) return;
-    const now = this.#clock.now();
     this.counters.add(C.TIMERS_FIRED, 1);
+    this.#expire();
+  };
+
+  /**
+   * A deadline passed: the engines hear of it after the datagrams that lie in the socket already. A process that was
+   * held up would otherwise give up requests whose answers it has only not read yet.
+   */
+  #expire(): void {
+    if (this.#expiring > 0) return;
+    this.#expiring = EXPIRE_TURNS_MAX;
+    this.#receivedBefore = this.counters.values[C.DATAGRAMS_RECEIVED] as number;
+    this.#clock.defer(this.#expireTurn);
+  }
+
+  readonly #expireTurn = (): void => {
+    if (this.#closed) return;
+    const received = this.counters.values[C.DATAGRAMS_RECEIVED] as number;
+    this.#expiring--;
+    if (this.#expiring > 0 && received !== this.#receivedBefore) {
+      this.#receivedBefore = received;
+      this.#clock.defer(this.#expireTurn);
+      return;
+    }
+    this.#expiring = 0;
+    const now = this.#clock.now();
     this.wireguard.handleTimeout(now);
     this.kademlia.handleTimeout(now);
     this.#pump(now);
