@@ -76,6 +76,12 @@ async function readAll(readers: readonly Node[]): Promise<void> {
   });
 }
 
+async function contactsOf(some: readonly Node[]): Promise<number[]> {
+  return Promise.all(
+    some.map(async ({ control }) => Number((await control.json('GET', 'status'))['contacts'])),
+  );
+}
+
 async function sequenceAt(
   node: Node,
   owner: string,
@@ -92,17 +98,18 @@ describe.sequential('a network of daemon processes', () => {
     const first = await launch(join(scratch, 'n0'), []);
     nodes.push(first);
     const seed = ['--seed', String(first.seeds[0])];
-    const others = await Promise.all(
-      Array.from({ length: STORING + ASKING - 1 }, (_, i) =>
-        launch(join(scratch, `n${i + 1}`), i + 1 < STORING ? seed : [...seed, '--client']),
-      ),
-    );
-    nodes.push(...others);
-    await eventually('every node knows most of the others', 30_000, async () => {
-      const known = await Promise.all(
-        nodes.map(async ({ control }) => Number((await control.json('GET', 'status'))['contacts'])),
+    const wave = (count: number, args: readonly string[]): Promise<Node[]> =>
+      Promise.all(
+        Array.from({ length: count }, (_, i) => launch(join(scratch, `n${nodes.length + i}`), args)),
       );
-      return known.every((count) => count >= STORING - 3);
+    nodes.push(...(await wave(STORING - 1, seed)));
+    await eventually('every storing node knows most of the others', 30_000, async () => {
+      return (await contactsOf(nodes)).every((count) => count >= STORING - 3);
+    });
+    // A client that joins nobody but the first node would know only what was there in that moment.
+    nodes.push(...(await wave(ASKING, [...seed, '--client'])));
+    await eventually('the clients know some nodes', 30_000, async () => {
+      return (await contactsOf(nodes.slice(STORING))).every((count) => count >= 3);
     });
     lap('form');
   });
@@ -201,10 +208,7 @@ describe.sequential('a network of daemon processes', () => {
       nodes[STORING - KILLED + i] = node;
     }
     await eventually('the restarted nodes have contacts', 20_000, async () => {
-      const known = await Promise.all(
-        again.map(async ({ control }) => Number((await control.json('GET', 'status'))['contacts'])),
-      );
-      return known.every((count) => count >= 3);
+      return (await contactsOf(again)).every((count) => count >= 3);
     });
     lap('rejoin');
     await readAll(again);
