@@ -9,6 +9,7 @@ import {
   createTransmit,
   ENDPOINT_BYTES,
   HEADROOM,
+  IDLE,
   type Identity,
   nobleCurves,
   type Rng,
@@ -81,11 +82,14 @@ export interface Result {
   readonly closest: Uint8Array[];
 }
 
-interface Message {
+interface Timed {
   at: number;
   order: number;
-  from: number;
   to: number;
+}
+
+interface Message extends Timed {
+  from: number;
   bytes: Uint8Array;
 }
 
@@ -96,6 +100,7 @@ export interface Node {
   readonly kademlia: Kademlia;
   readonly store: RecordStore;
   alive: boolean;
+  wakeAt: number;
   events: KademliaEvent[];
   /** Ids of each findNode, taken when DONE was polled. */
   found: Map<Op, Uint8Array[]>;
@@ -113,7 +118,8 @@ export class Cluster {
   /** Every message on its way out; return false to swallow it. */
   tap: ((from: number, to: number, bytes: Uint8Array, flags: number) => boolean) | undefined = undefined;
   private readonly options: ClusterOptions;
-  private readonly heap: Message[] = [];
+  private readonly messages = new Heap<Message>();
+  private readonly wakes = new Heap<Timed>();
   private order = 0;
   private readonly out = createTransmit();
   private readonly event = createKademliaEvent();
@@ -153,6 +159,7 @@ export class Cluster {
       kademlia,
       store,
       alive: true,
+      wakeAt: -1,
       events: [],
       found: new Map(),
     };
@@ -189,26 +196,34 @@ export class Cluster {
   /** Runs until the condition holds; false = the time was up first. */
   runUntil(condition: () => boolean, ms: number): boolean {
     const end = this.now + ms;
+    for (const node of this.nodes) this.schedule(node);
     for (;;) {
       if (condition()) return true;
-      let next = this.heap[0]?.at ?? Number.POSITIVE_INFINITY;
-      for (const node of this.nodes) {
-        if (!node.alive) continue;
-        const delay = node.kademlia.nextDelay(this.now);
-        if (this.now + delay < next) next = this.now + delay;
-      }
+      const next = Math.min(this.messages.first, this.wakes.first);
       if (next > end) {
         this.now = end;
         return condition();
       }
       this.now = Math.max(this.now, Math.ceil(next));
-      while (this.heap.length > 0 && (this.heap[0] as Message).at <= this.now) this.deliver(this.pop());
-      for (const node of this.nodes) {
-        if (!node.alive || node.kademlia.nextDelay(this.now) > 0) continue;
+      while (this.messages.first <= this.now) this.deliver(this.messages.pop() as Message);
+      while (this.wakes.first <= this.now) {
+        const { at, to } = this.wakes.pop() as Timed;
+        const node = this.node(to);
+        if (!node.alive || node.wakeAt !== at) continue;
         node.kademlia.handleTimeout(this.now);
         this.drain(node);
+        this.schedule(node);
       }
     }
+  }
+
+  /** Notes when a node wants to be woken; an earlier note for another instant is void. */
+  private schedule(node: Node): void {
+    const delay = node.alive ? node.kademlia.nextDelay(this.now) : IDLE;
+    const at = delay >= IDLE ? Number.POSITIVE_INFINITY : this.now + delay;
+    if (at === node.wakeAt) return;
+    node.wakeAt = at;
+    if (delay < IDLE) this.wakes.push({ at, order: this.order++, to: node.index });
   }
 
   /** Starts an operation and runs until its last event (SETTLED for stores when `settle`). */
@@ -307,7 +322,13 @@ export class Cluster {
     if (this.tap?.(from, to, bytes, flags) === false) return;
     if (this.rng.u32() / 2 ** 32 < (this.options.loss ?? 0)) return;
     const latency = this.options.latency?.(from, to, this.rng) ?? 10;
-    this.push({ at: this.now + Math.max(0, Math.round(latency)), order: this.order++, from, to, bytes });
+    this.messages.push({
+      at: this.now + Math.max(0, Math.round(latency)),
+      order: this.order++,
+      from,
+      to,
+      bytes,
+    });
   }
 
   private deliver(message: Message): void {
@@ -316,36 +337,7 @@ export class Cluster {
     this.receiveBuffer.set(message.bytes, HEADROOM);
     node.kademlia.handleDatagram(this.now, message.from, this.receiveBuffer, HEADROOM, message.bytes.length);
     this.drain(node);
-  }
-
-  private push(message: Message): void {
-    const { heap } = this;
-    let at = heap.push(message) - 1;
-    while (at > 0) {
-      const parent = (at - 1) >>> 1;
-      if (!before(message, heap[parent] as Message)) break;
-      heap[at] = heap[parent] as Message;
-      at = parent;
-    }
-    heap[at] = message;
-  }
-
-  private pop(): Message {
-    const { heap } = this;
-    const first = heap[0] as Message;
-    const last = heap.pop() as Message;
-    if (heap.length === 0) return first;
-    let at = 0;
-    for (;;) {
-      let child = at * 2 + 1;
-      if (child >= heap.length) break;
-      if (child + 1 < heap.length && before(heap[child + 1] as Message, heap[child] as Message)) child++;
-      if (!before(heap[child] as Message, last)) break;
-      heap[at] = heap[child] as Message;
-      at = child;
-    }
-    heap[at] = last;
-    return first;
+    this.schedule(node);
   }
 
   /** Peer handles are node indices: the same node is the same peer to everybody. */
@@ -381,7 +373,47 @@ export class Cluster {
   }
 }
 
-function before(a: Message, b: Message): boolean {
+/** A binary heap by time, then by order of insertion. */
+class Heap<T extends Timed> {
+  private readonly items: T[] = [];
+
+  /** When the first is due; Infinity = empty. */
+  get first(): number {
+    return this.items[0]?.at ?? Number.POSITIVE_INFINITY;
+  }
+
+  push(item: T): void {
+    const { items } = this;
+    let at = items.push(item) - 1;
+    while (at > 0) {
+      const parent = (at - 1) >>> 1;
+      if (!before(item, items[parent] as T)) break;
+      items[at] = items[parent] as T;
+      at = parent;
+    }
+    items[at] = item;
+  }
+
+  pop(): T | undefined {
+    const { items } = this;
+    const first = items[0];
+    const last = items.pop();
+    if (items.length === 0 || last === undefined) return first;
+    let at = 0;
+    for (;;) {
+      let child = at * 2 + 1;
+      if (child >= items.length) break;
+      if (child + 1 < items.length && before(items[child + 1] as T, items[child] as T)) child++;
+      if (!before(items[child] as T, last)) break;
+      items[at] = items[child] as T;
+      at = child;
+    }
+    items[at] = last;
+    return first;
+  }
+}
+
+function before(a: Timed, b: Timed): boolean {
   return a.at !== b.at ? a.at < b.at : a.order < b.order;
 }
 
