@@ -143,7 +143,7 @@ describe('the stack on virtual time', () => {
       a.identity.id,
       b.identity.id,
     ]) {
-      expect(wire.includes(plain.subarray(0, 12))).toBe(false);
+      expect(wire.includes(Buffer.from(plain.subarray(0, 12)))).toBe(false);
     }
   });
 
