@@ -26,6 +26,7 @@ import {
   type Op,
   type Peers,
   type RecordStore,
+  StoredRecord,
   type Tuning,
 } from '@molia/kademlia';
 import { MessageType } from '@molia/wire';
@@ -99,6 +100,8 @@ export interface Node {
   readonly endpoint: Uint8Array;
   readonly kademlia: Kademlia;
   readonly store: RecordStore;
+  /** For reads of the record book. */
+  readonly scratch: StoredRecord;
   alive: boolean;
   wakeAt: number;
   events: KademliaEvent[];
@@ -158,6 +161,7 @@ export class Cluster {
       endpoint,
       kademlia,
       store,
+      scratch: new StoredRecord(),
       alive: true,
       wakeAt: -1,
       events: [],

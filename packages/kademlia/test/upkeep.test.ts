@@ -1,0 +1,101 @@
+/** What the engine does by itself over hours: republishing, refreshing, staying quiet otherwise. */
+import { Outcome } from '@molia/kademlia';
+import { createImmutable, createProvider, immutableKey, MessageType } from '@molia/wire';
+import { describe, expect, it } from 'vitest';
+import { Cluster } from './cluster.ts';
+
+const HOUR = 3_600;
+
+function holders(cluster: Cluster, key: Uint8Array): number {
+  return cluster.nodes.filter((node) => {
+    if (!node.alive) return false;
+    return node.kademlia.book.find(cluster.now, key, 0, node.scratch) >= 0;
+  }).length;
+}
+
+describe('a record with a life of one hour', () => {
+  it('is refreshed by its publisher for as long as that lives, onto new nodes too', () => {
+    const cluster = new Cluster({ nodes: 40, seed: 71 });
+    cluster.join();
+    const content = new Uint8Array(300).fill(1);
+    const key = immutableKey(content);
+    cluster.perform(0, (kademlia, now) => kademlia.store(now, createImmutable(content, HOUR)), true);
+    expect(holders(cluster, key)).toBeGreaterThanOrEqual(20);
+    for (let i = 1; i < 40; i += 3) cluster.kill(i);
+    const weakened = holders(cluster, key);
+    expect(weakened).toBeLessThan(20);
+    cluster.run(2_000_000);
+    expect(holders(cluster, key)).toBeGreaterThan(weakened);
+    cluster.run(10 * HOUR * 1_000);
+    expect(holders(cluster, key)).toBeGreaterThanOrEqual(20);
+    const { done } = cluster.perform(5, (kademlia, now) => kademlia.findValue(now, key));
+    expect(done.code).toBe(Outcome.OK);
+  });
+
+  it('is carried on by stewards when the publisher has gone, values that must be pulled included', () => {
+    const cluster = new Cluster({ nodes: 40, seed: 72 });
+    cluster.join();
+    for (const size of [200, 5_000]) {
+      const content = new Uint8Array(size).fill(2);
+      const key = immutableKey(content);
+      cluster.perform(0, (kademlia, now) => kademlia.store(now, createImmutable(content, HOUR)), true);
+      cluster.kill(0);
+      for (let i = 1; i < 40; i += 4) cluster.kill(i);
+      const weakened = holders(cluster, key);
+      cluster.run(0.7 * HOUR * 1_000);
+      expect(holders(cluster, key)).toBeGreaterThanOrEqual(weakened);
+      expect(holders(cluster, key)).toBeGreaterThanOrEqual(20);
+      for (const node of cluster.nodes) node.alive = true;
+      cluster.run(1_000);
+    }
+  });
+
+  it('is gone after its life when nobody republishes it', () => {
+    const cluster = new Cluster({ nodes: 24, seed: 73 });
+    cluster.join();
+    const content = new Uint8Array(30).fill(3);
+    const key = immutableKey(content);
+    const { settled } = cluster.perform(
+      23,
+      (kademlia, now) => kademlia.store(now, createImmutable(content, 60), { own: false }),
+      true,
+    );
+    expect(settled?.a).toBeGreaterThanOrEqual(20);
+    const early = cluster.perform(9, (kademlia, now) => kademlia.findValue(now, key));
+    expect(early.done.code).toBe(Outcome.OK);
+    cluster.tap = (_from, _to, bytes) => bytes[1] !== MessageType.STORE;
+    cluster.run(200_000);
+    expect(holders(cluster, key)).toBe(0);
+    const { done } = cluster.perform(9, (kademlia, now) => kademlia.findValue(now, key));
+    expect(done.code).toBe(Outcome.NOT_FOUND);
+  });
+
+  it('lets a provider be found for as long as it lives, and no longer than its TTL after', () => {
+    const cluster = new Cluster({ nodes: 30, seed: 74 });
+    cluster.join();
+    const { identity, endpoint } = cluster.node(4);
+    const key = new Uint8Array(32).fill(8);
+    const record = createProvider({ identity, key, endpoints: [endpoint], sequence: 1, ttlSecs: HOUR });
+    cluster.perform(4, (kademlia, now) => kademlia.announce(now, record), true);
+    const found = () =>
+      cluster.perform(20, (kademlia, now) => kademlia.findProviders(now, key, 5)).providers.length;
+    cluster.run(5 * HOUR * 1_000);
+    expect(found()).toBe(1);
+    cluster.kill(4);
+    cluster.run(1.2 * HOUR * 1_000);
+    expect(found()).toBe(0);
+  });
+});
+
+describe('an idle network', () => {
+  it('costs each node less than one message a second', () => {
+    const cluster = new Cluster({ nodes: 40, seed: 75 });
+    cluster.join();
+    cluster.run(60_000);
+    const before = cluster.sent;
+    cluster.run(2 * HOUR * 1_000);
+    const perNodeSecond = (cluster.sent - before) / 40 / (2 * HOUR);
+    expect(perNodeSecond).toBeLessThan(1);
+    expect(perNodeSecond).toBeGreaterThan(0);
+  });
+});
