@@ -138,7 +138,7 @@ export function createRoutes(context: RouteContext): Record<string, Route> {
 }
 
 /** The object of `molia status --json`. */
-export function status(context: RouteContext): JsonObject {
+function status(context: RouteContext): JsonObject {
   const stats = context.node.stats();
   return {
     id: stats.id,

@@ -27,6 +27,7 @@ export interface ErrorDoc {
   readonly hint: string;
 }
 
+/** @public Read by tools/generate-errors.mjs. */
 export const cliErrorDocs: Readonly<Record<CliErrorCode, ErrorDoc>> = {
   USAGE: {
     meaning: 'The command line is not one that molia understands.',

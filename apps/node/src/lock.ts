@@ -46,7 +46,7 @@ export function lockOwner(dir: DataDir): LockInfo | undefined {
   return owner !== undefined && isAlive(owner) ? owner : undefined;
 }
 
-export function isAlive(owner: LockInfo): boolean {
+function isAlive(owner: LockInfo): boolean {
   try {
     process.kill(owner.pid, 0);
   } catch (error) {

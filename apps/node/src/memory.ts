@@ -8,12 +8,12 @@ export interface MemoryTerm {
   readonly how: string;
 }
 
-/** Resident memory of a daemon without contacts and records, measured (docs/benchmarks). */
+/** Resident memory of a daemon without contacts and records, measured with room (tools/measure-daemon.mjs: 70 MB). */
 const IDLE_BYTES = 80 * 2 ** 20;
 /** Columns of one WireGuard peer, rounded up: keys, three sessions with their replay windows (1 KiB each), timers. */
 const PEER_BYTES = 6 * 1024;
-/** What one record costs beside its bytes: its entry in the index and in the republish schedule. */
-const RECORD_BYTES = 512;
+/** What one record costs beside its bytes: columns and index of the store, 60 MB for 2^18 records. */
+const RECORD_BYTES = 256;
 /** One running operation: its shortlist and its largest value. */
 const OPERATION_BYTES = 64 * 1024 + 16 * 1024;
 

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { errorLine, type PlainError } from './errors.ts';
 
 /** Version of every JSON object that the command line and the control API emit. */
-export const JSON_VERSION = 1;
+const JSON_VERSION = 1;
 
 export type JsonObject = { readonly [name: string]: unknown };
 
