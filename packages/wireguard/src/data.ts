@@ -12,7 +12,7 @@ import {
 } from './constants.ts';
 import { WireguardEventKind } from './events.ts';
 import { completeHandshake, requestHandshake } from './initiator.ts';
-import { LAST_MINUTE, PLAIN, WANT_FLUSH, WANT_KEEPALIVE } from './peers.ts';
+import { LAST_MINUTE, PLAIN, PROVED, WANT_FLUSH, WANT_KEEPALIVE } from './peers.ts';
 import { LIVE, RECEIVE_KEY, SESSION_KEY_BYTES, UNCONFIRMED } from './sessions.ts';
 import { readIndex, type State, writeIndex } from './state.ts';
 import { Count, WireguardDrop } from './verdicts.ts';
@@ -134,8 +134,7 @@ function confirm(state: State, now: Millis, row: number, session: number, path: 
   peers.current[row] = session;
   peers.next[row] = NONE;
   completeHandshake(state, row);
+  peers.set(row, PROVED);
   if (peers.queueHead[row] !== NONE) peers.want(row, WANT_FLUSH);
-  if (!connected) {
-    state.events.push(WireguardEventKind.PEER_CONNECTED, peers.handles.handleAt(row), path);
-  }
+  if (!connected) state.emit(WireguardEventKind.PEER_CONNECTED, row, path);
 }

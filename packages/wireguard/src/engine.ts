@@ -167,8 +167,7 @@ export class Wireguard implements Engine<WireguardEvent> {
     }
     if (row === state.pendingRow && length > 0) {
       if (answerFits(state, length)) {
-        if (answerPending(state, now, bytes, offset, length)) return SEALED;
-        return state.drop(WireguardDrop.NO_PATH);
+        return answerPending(state, now, bytes, offset, length) ? SEALED : WireguardDrop.BAD_HANDSHAKE;
       }
       settlePending(state, now);
       state.count(Count.EARLY_ANSWERS_DEFERRED);
@@ -262,11 +261,13 @@ export class Wireguard implements Engine<WireguardEvent> {
    * handshake yet. `NONE`: not a valid key, our own key, or no room.
    */
   open(now: Millis, key: Uint8Array, keyOffset: number, path: number): number {
+    if (this.#destroyed) return NONE;
     return this.#opened(openIdentity(this.#state, now, key, keyOffset), path, OPENED);
   }
 
   /** The plain WireGuard peer with this X25519 key: never sent extended messages, its payloads padded to 16. */
   openTransportKey(now: Millis, key: Uint8Array, keyOffset: number, path: number): number {
+    if (this.#destroyed) return NONE;
     return this.#opened(openStatic(this.#state, now, key, keyOffset), path, OPENED | PLAIN);
   }
 

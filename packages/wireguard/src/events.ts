@@ -30,9 +30,8 @@ export function createWireguardEvent(): WireguardEvent {
 
 const FIELDS = 3;
 
-/** First in, first out. When full, the newest event is lost and counted. */
+/** First in, first out; `false` from `push` when full. */
 export class EventRing {
-  lost = 0;
   readonly #cells = new Int32Array(EVENTS_MAX * FIELDS);
   #head = 0;
   #used = 0;
@@ -41,16 +40,14 @@ export class EventRing {
     return EVENTS_MAX - this.#used;
   }
 
-  push(kind: number, peer: number, path: number): void {
-    if (this.#used === EVENTS_MAX) {
-      this.lost++;
-      return;
-    }
+  push(kind: number, peer: number, path: number): boolean {
+    if (this.#used === EVENTS_MAX) return false;
     const at = ((this.#head + this.#used) % EVENTS_MAX) * FIELDS;
     this.#cells[at] = kind;
     this.#cells[at + 1] = peer;
     this.#cells[at + 2] = path;
     this.#used++;
+    return true;
   }
 
   pop(out: WireguardEvent): boolean {

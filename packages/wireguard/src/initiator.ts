@@ -50,9 +50,11 @@ import {
   LAST_MINUTE,
   LAST_TICK,
   NO_ANSWER,
+  OPENED,
   PASSIVE_KEEPALIVE,
   PEER_BYTES,
   PLAIN,
+  PROVED,
   RETRANSMIT,
   SENT_EXTENDED,
   SHARED,
@@ -105,6 +107,11 @@ export function requestHandshake(state: State, now: Millis, row: number, early: 
     if (renew) peers.want(row, WANT_INITIATION);
     return;
   }
+  if (!peers.has(row, OPENED | PROVED)) {
+    // Its address may be forged: it has had its response, and confirms or hears no more from us.
+    state.setDeadline(row, DEFERRED, now + REKEY_TIMEOUT_MS);
+    return;
+  }
   const sent = peers.time(row, HANDSHAKE_SENT);
   if (now - sent < REKEY_TIMEOUT_MS && !renew) {
     state.setDeadline(row, DEFERRED, sent + REKEY_TIMEOUT_MS);
@@ -134,20 +141,19 @@ export function giveUp(state: State, now: Millis, row: number): void {
   const peers = state.peers;
   completeHandshake(state, row);
   forgetInitiated(state, row);
-  peers.unset(row, WANT_INITIATION);
   const dropped = dropWaiting(state, row);
   state.counters.add(Count.MESSAGES_DROPPED, dropped);
   state.clearDeadline(row, PASSIVE_KEEPALIVE);
   state.clearDeadline(row, NO_ANSWER);
   if (peers.time(row, ZERO_KEYS) === Infinity) state.setDeadline(row, ZERO_KEYS, now + ZERO_KEYS_MS);
   state.count(Count.HANDSHAKES_GIVEN_UP);
-  state.events.push(WireguardEventKind.PEER_UNREACHABLE, peers.handles.handleAt(row), state.pathOf(row));
+  state.emit(WireguardEventKind.PEER_UNREACHABLE, row, state.pathOf(row));
 }
 
 /** Ends an attempt: no retry is due any more. */
 export function completeHandshake(state: State, row: number): void {
   const peers = state.peers;
-  peers.unset(row, TRYING | LAST_MINUTE | COOKIE_RETRIED | TRY_HINT);
+  peers.unset(row, TRYING | LAST_MINUTE | COOKIE_RETRIED | TRY_HINT | WANT_INITIATION);
   peers.attempts[row] = 0;
   state.clearDeadline(row, RETRANSMIT);
   state.clearDeadline(row, DEFERRED);
@@ -307,6 +313,7 @@ export function handleResponse(
   installInitiated(state, row, session);
   completeHandshake(state, row);
   state.setDeadline(row, ZERO_KEYS, now + ZERO_KEYS_MS);
+  peers.set(row, PROVED);
   state.provePath(row, path);
   state.authenticatedReceived(now, row);
   state.count(Count.RESPONSES_RECEIVED);
@@ -314,11 +321,10 @@ export function handleResponse(
   if (peers.has(row, SENT_EXTENDED)) removeEarly(state, row);
   // Rule (h): the responder may not use the keys until it hears from us under them.
   peers.want(row, peers.queueHead[row] !== NONE ? WANT_FLUSH | WANT_KEEPALIVE : WANT_KEEPALIVE);
-  const handle = peers.handles.handleAt(row);
-  if (!connected) state.events.push(WireguardEventKind.PEER_CONNECTED, handle, path);
+  if (!connected) state.emit(WireguardEventKind.PEER_CONNECTED, row, path);
   if (answerLength === 0) return TAKEN;
   state.count(Count.EARLY_ANSWERS_RECEIVED);
-  state.peer = handle;
+  state.peer = peers.handles.handleAt(row);
   state.plainOffset = offset + RESPONSE_PAYLOAD_OFFSET;
   state.plainLength = answerLength;
   state.early = true;

@@ -113,8 +113,7 @@ function evictOne(state: State, now: Millis): boolean {
     }
   }
   if (victim === NONE) return false;
-  const handle = peers.handles.handleAt(victim);
-  state.events.push(WireguardEventKind.PEER_CLOSED, handle, state.pathOf(victim));
+  state.emit(WireguardEventKind.PEER_CLOSED, victim, state.pathOf(victim));
   removePeer(state, victim);
   state.count(Count.PEERS_EVICTED);
   return true;

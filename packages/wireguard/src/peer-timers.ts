@@ -9,12 +9,15 @@ import {
   OPENED,
   PASSIVE_KEEPALIVE,
   PERSISTENT,
+  PROVED,
   RETRANSMIT,
   TIMES,
   WANT_KEEPALIVE,
   ZERO_KEYS,
 } from './peers.ts';
 import type { State } from './state.ts';
+import { Count } from './verdicts.ts';
+import { dropWaiting } from './waiting.ts';
 
 /** Runs a peer whose timer fired; it may have fired early, as deadlines move without touching the wheel. */
 export function runDeadlines(state: State, now: Millis, row: number): void {
@@ -25,9 +28,7 @@ export function runDeadlines(state: State, now: Millis, row: number): void {
     peers.want(row, WANT_KEEPALIVE);
   }
   if (take(state, now, row, NO_ANSWER)) requestHandshake(state, now, row, false);
-  if (take(state, now, row, DEFERRED) && needsSession(state, now, row)) {
-    requestHandshake(state, now, row, false);
-  }
+  if (take(state, now, row, DEFERRED)) startDeferred(state, now, row);
   if (take(state, now, row, ZERO_KEYS)) zeroKeys(state, row);
   if (take(state, now, row, PERSISTENT)) keepAlive(state, now, row);
   state.rearm(row);
@@ -41,9 +42,13 @@ function take(state: State, now: Millis, row: number, column: number): boolean {
   return true;
 }
 
-/** Whether messages wait, or the current session is to be replaced. */
-function needsSession(state: State, now: Millis, row: number): boolean {
-  return state.peers.queueHead[row] !== NONE || state.usable(now, row) !== NONE;
+/** Starts the handshake that had to wait, if messages wait for it or the current session is to be replaced. */
+function startDeferred(state: State, now: Millis, row: number): void {
+  if (!state.peers.has(row, OPENED | PROVED)) {
+    state.counters.add(Count.MESSAGES_DROPPED, dropWaiting(state, row));
+  } else if (state.peers.queueHead[row] !== NONE || state.usable(now, row) !== NONE) {
+    requestHandshake(state, now, row, false);
+  }
 }
 
 function keepAlive(state: State, now: Millis, row: number): void {

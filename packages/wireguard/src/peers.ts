@@ -61,6 +61,8 @@ export const COOKIE_RETRIED = 512;
 export const TRYING = 1024;
 /** The next initiation goes to the hinted path, where that differs from the proven one. */
 export const TRY_HINT = 2048;
+/** It used a session once: it receives where it sends from. */
+export const PROVED = 4096;
 /** Work for `pollTransmit`. */
 export const WANT_INITIATION = 1 << 16;
 export const WANT_KEEPALIVE = 1 << 17;

@@ -130,6 +130,11 @@ export class State {
     return verdict;
   }
 
+  /** Tells the host; lost and counted when it does not drain. */
+  emit(kind: number, row: number, path: number): void {
+    if (!this.events.push(kind, this.peers.handles.handleAt(row), path)) this.count(Count.EVENTS_LOST);
+  }
+
   /** A random 0 to 333 ms. */
   jitter(): number {
     return (this.options.rng.u32() & 0xffff) % (REKEY_TIMEOUT_JITTER_MS + 1);
@@ -193,7 +198,7 @@ export class State {
     this.peers.proven[row] = path;
     if (proven === NONE) return;
     this.count(Count.PEERS_ROAMED);
-    this.events.push(WireguardEventKind.PEER_ROAMED, this.peers.handles.handleAt(row), path);
+    this.emit(WireguardEventKind.PEER_ROAMED, row, path);
   }
 
   /** Timer rules (d) and (g): something authenticated arrived. */

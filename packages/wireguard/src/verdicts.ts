@@ -96,6 +96,7 @@ export const wireguardCounterNames = [
   'messages_queued',
   'messages_dropped',
   'outbox_full',
+  'events_lost',
 ] as const;
 
 /** Cells of the counters that are no drop. */
@@ -124,4 +125,5 @@ export const Count = {
   MESSAGES_QUEUED: 41,
   MESSAGES_DROPPED: 42,
   OUTBOX_FULL: 43,
+  EVENTS_LOST: 44,
 } as const;

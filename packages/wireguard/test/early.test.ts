@@ -70,6 +70,29 @@ describe('first contact', () => {
     expect(fromB[0]?.bytes.length).toBeLessThanOrEqual(3 * (world.log[0]?.bytes.length as number));
   });
 
+  it('sends a forged address no more than three times what it sent, even when the answer had to wait', () => {
+    const world = new World();
+    const a = world.host('a');
+    const b = world.host('b');
+    const victim = world.host('victim');
+    b.onMessage = () => 'x'.repeat(1000);
+    world.lose = (sent) => sent.from === 'a';
+    for (let i = 0; i < 3; i++) {
+      world.early(a, world.open(a, b), 'question');
+      world.run(300);
+      const initiation = ofType(world.log, 1).at(-1)?.bytes as Uint8Array;
+      world.inject(b, victim.address, initiation);
+      a.wg.close(world.open(a, b));
+      world.run(60_000);
+      const sent = world.log.filter((datagram) => datagram.to === 'victim' && datagram.from === 'b');
+      const total = sent.reduce((sum, datagram) => sum + datagram.bytes.length, 0);
+      expect(total).toBeGreaterThan(0);
+      expect(total).toBeLessThanOrEqual(3 * initiation.length * (i + 1));
+      expect(sent.every((datagram) => datagram.bytes[0] === 2)).toBe(true);
+    }
+    expect(b.wg.counters.get('messages_dropped')).toBe(3);
+  });
+
   it('gets the plain response when the storey above has no answer', () => {
     const world = new World();
     const a = world.host('a');

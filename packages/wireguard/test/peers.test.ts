@@ -125,6 +125,7 @@ describe('peers', () => {
     expect([b.wg.peerCount, b.wg.sessionCount]).toEqual([0, 0]);
     expect(world.inject(b, a.address, packet)).toBeLessThan(0);
     expect(b.received.map((r) => r.text)).toEqual(['connect']);
+    expect(world.open(b, a)).toBe(NONE);
   });
 });
 
