@@ -56,10 +56,10 @@ export class Finder {
     const { shared, initial } = this;
     this.shared.count(Count.LOOKUPS);
     op.lookup.start(now, target, targetOffset, paths);
-    if (op.kind !== OpKind.FIND_NODE && op.kind !== OpKind.BOOTSTRAP && op.kind !== OpKind.REFRESH) {
-      op.lookup.extend(shared.size.radius(now, shared.tuning.k));
-    }
-    const want = paths > 1 ? shared.tuning.k * 2 : shared.tuning.k;
+    const forKey = op.kind !== OpKind.FIND_NODE && op.kind !== OpKind.BOOTSTRAP && op.kind !== OpKind.REFRESH;
+    if (forKey) op.lookup.extend(shared.size.radius(now, shared.tuning.k));
+    // Who is crowded around a key is all that the crowd tells of; our own table knows others within its reach.
+    const want = forKey || paths > 1 ? shared.tuning.k * 2 : shared.tuning.k;
     const found = shared.table.index.closest(target, targetOffset, want, initial);
     for (let i = 0; i < found; i++) op.lookup.add(initial[i] as number, i % paths);
     if (found < shared.tuning.k) {
