@@ -1,4 +1,5 @@
 /** `molia start`: the daemon in the foreground. */
+import { MoliaError } from '@molia/core';
 import type { NodeEvent } from '@molia/dht';
 import { startBanner } from '../banner.ts';
 import { dhtHints } from '../errors.ts';
@@ -15,7 +16,15 @@ export async function start(context: Context): Promise<void> {
   const version = readVersion();
   const [{ createLog }, { startDaemon }] = await Promise.all([import('../log.ts'), import('../daemon.ts')]);
   const log = await createLog(config);
-  const daemon = await startDaemon(config, { version, log, onEvent: (event) => report(log, event) });
+  let tellClosed = (): void => undefined;
+  const nodeClosed = new Promise<void>((resolve) => {
+    tellClosed = resolve;
+  });
+  const onEvent = (event: NodeEvent): void => {
+    report(log, event);
+    if (event.type === 'closed') tellClosed();
+  };
+  const daemon = await startDaemon(config, { version, log, onEvent });
   if (!stopping.signal.aborted) {
     const { node } = daemon;
     context.output.emit(
@@ -36,12 +45,15 @@ export async function start(context: Context): Promise<void> {
     );
     log.info({ id: node.id, startupMs: Math.round(performance.now()) }, 'started');
   }
-  await Promise.race([stopping.requested, daemon.stopRequested]);
+  await Promise.race([stopping.requested, daemon.stopRequested, nodeClosed]);
+  const isFailure = daemon.node.state === 'closed';
   log.info('stopping');
   await daemon.close();
   log.info('stopped');
   log.flush();
   stopping.done();
+  // Nobody asked for it: what carries the datagrams broke, and the log says how.
+  if (isFailure) throw new MoliaError('TRANSPORT_FAILED', 'the node lost its sockets and closed');
 }
 
 /** Events of the node as log lines. */
