@@ -20,7 +20,7 @@ import { Count, WireguardDrop } from './verdicts.ts';
 const EMPTY = new Uint8Array(0);
 
 /** Payload bytes as they go out: plain peers get multiples of 16, as every WireGuard sends. */
-export function paddedLength(state: State, row: number, length: number): number {
+function paddedLength(state: State, row: number, length: number): number {
   if (!state.peers.has(row, PLAIN)) return length;
   return (length + PADDING_BYTES - 1) & ~(PADDING_BYTES - 1);
 }

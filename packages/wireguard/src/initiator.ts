@@ -137,7 +137,7 @@ export function retryHandshake(state: State, now: Millis, row: number): void {
 }
 
 /** Nobody answers: forgets the handshake and what waits for it. */
-export function giveUp(state: State, now: Millis, row: number): void {
+function giveUp(state: State, now: Millis, row: number): void {
   const peers = state.peers;
   completeHandshake(state, row);
   forgetInitiated(state, row);

@@ -33,8 +33,8 @@ const FNV_PRIME = 0x0100_0193;
 export class SourceLimiter {
   readonly #seed: number;
   /** Tokens of a bucket, and when they were counted. */
-  readonly #tokens: Float64Array = new Float64Array(SOURCE_BUCKETS).fill(SOURCE_BURST);
-  readonly #countedAt: Float64Array = new Float64Array(SOURCE_BUCKETS);
+  #tokens: Float64Array | undefined;
+  #countedAt: Float64Array = new Float64Array(0);
 
   constructor(rng: Rng) {
     this.#seed = rng.u32() | 0;
@@ -42,13 +42,21 @@ export class SourceLimiter {
 
   /** Whether the address in `source` may make one more handshake now. */
   take(now: Millis, source: Uint8Array, length: number): boolean {
+    const table = this.#tokens ?? this.#open();
     const bucket = this.#bucketOf(source, length);
     const elapsed = Math.max(0, now - (this.#countedAt[bucket] as number));
-    const tokens = Math.min(SOURCE_BURST, (this.#tokens[bucket] as number) + (elapsed * SOURCE_RATE) / 1000);
+    const tokens = Math.min(SOURCE_BURST, (table[bucket] as number) + (elapsed * SOURCE_RATE) / 1000);
     this.#countedAt[bucket] = now;
     const allowed = tokens >= 1;
-    this.#tokens[bucket] = allowed ? tokens - 1 : tokens;
+    table[bucket] = allowed ? tokens - 1 : tokens;
     return allowed;
+  }
+
+  /** Most engines are never under load: they do not pay for the 64 KiB. */
+  #open(): Float64Array {
+    this.#countedAt = new Float64Array(SOURCE_BUCKETS);
+    this.#tokens = new Float64Array(SOURCE_BUCKETS).fill(SOURCE_BURST);
+    return this.#tokens;
   }
 
   #bucketOf(source: Uint8Array, length: number): number {

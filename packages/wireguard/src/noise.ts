@@ -9,9 +9,9 @@ import { type Cipher, HASH_BYTES, KEY_BYTES, TAG_BYTES } from './crypto.ts';
 /** One handshake: chaining key, hash, and the ephemeral (our secret as initiator, their public key as responder). */
 export const NOISE_STATE_BYTES = 96;
 /** Bytes of an initiation before its payload: ephemeral, sealed static key. */
-export const NOISE_INITIATION_BYTES = 32 + 48;
+const NOISE_INITIATION_BYTES = 32 + 48;
 /** Bytes of a response before its payload. */
-export const NOISE_RESPONSE_BYTES = 32;
+const NOISE_RESPONSE_BYTES = 32;
 
 const HASH = 32;
 const EPHEMERAL = 64;

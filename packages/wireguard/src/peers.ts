@@ -67,9 +67,9 @@ export const PROVED = 4096;
 export const WANT_INITIATION = 1 << 16;
 export const WANT_KEEPALIVE = 1 << 17;
 export const WANT_FLUSH = 1 << 18;
-export const WANT_ANY = WANT_INITIATION | WANT_KEEPALIVE | WANT_FLUSH;
+const WANT_ANY = WANT_INITIATION | WANT_KEEPALIVE | WANT_FLUSH;
 /** In the work list; outlives the peer, as the list does. */
-export const IN_WORK = 1 << 20;
+const IN_WORK = 1 << 20;
 
 /** All peers of one engine. */
 export class Peers {

@@ -6,7 +6,7 @@ import { assert, grow, growF64, growI32, growU8, growU32, NONE, type Rng } from 
 import { ReplayWindows } from './replay.ts';
 
 /** Row states. */
-export const FREE = 0;
+const FREE = 0;
 /** We sent an initiation; there are no keys yet. */
 export const INITIATED = 1;
 /** We responded; the initiator has not used the keys yet. */

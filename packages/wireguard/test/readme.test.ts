@@ -1,4 +1,9 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { buildSync } from 'esbuild';
 import { expect, it } from 'vitest';
 import * as limits from '../src/constants.ts';
 import { DEFAULTS } from '../src/options.ts';
@@ -38,4 +43,34 @@ it('the limits of the README are those of the code', () => {
     DEFAULTS.handshakesBurst,
   ]);
   expect(row('initiations of one peer')).toBe(`one in ${limits.INITIATION_SPACING_MS} ms`);
+});
+
+it('the script behind the figures of the README runs', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'molia-wg-'));
+  try {
+    const outfile = join(folder, 'measure.mjs');
+    buildSync({
+      entryPoints: [fileURLToPath(new URL('./measure.ts', import.meta.url))],
+      outfile,
+      bundle: true,
+      format: 'esm',
+      platform: 'node',
+      target: 'es2022',
+      conditions: ['molia-src'],
+      logLevel: 'error',
+    });
+    const root = fileURLToPath(new URL('../../..', import.meta.url));
+    const output = execFileSync(process.execPath, ['--expose-gc', outfile, '0.01'], {
+      cwd: root,
+      encoding: 'utf8',
+    });
+    expect(
+      output
+        .trim()
+        .split('\n')
+        .map((line) => line.split(/[ ,:]/)[0]),
+    ).toEqual(['handshake', 'handshake', 'engine', 'engine', 'engine', 'memory']);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });

@@ -5,10 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { toHex } from '@molia/core';
 import { buildSync } from 'esbuild';
 
-export const OUR_OUTER = '10.99.0.1';
+const OUR_OUTER = '10.99.0.1';
 export const THEIR_OUTER = '10.99.0.2';
 export const OUR_INNER = '10.66.0.1';
 export const THEIR_INNER = '10.66.0.2';
@@ -240,5 +239,3 @@ export class Lab {
 function base64(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('base64');
 }
-
-export { toHex };

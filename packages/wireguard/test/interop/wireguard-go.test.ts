@@ -3,20 +3,10 @@
  * MOLIA_INTEROP=require that is a failure. MOLIA_LONG=1 adds the natural rekey after 120 s.
  */
 import { spawn } from 'node:child_process';
-import { createIdentity, fromHex, type Identity, nobleCurves } from '@molia/core';
+import { createIdentity, fromHex, type Identity, nobleCurves, toHex } from '@molia/core';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WireguardEventKind } from '../../src/index.ts';
-import {
-  type Driver,
-  Lab,
-  missing,
-  OUR_INNER,
-  THEIR_INNER,
-  THEIR_OUTER,
-  THEIR_PORT,
-  toHex,
-  until,
-} from './lab.ts';
+import { type Driver, Lab, missing, OUR_INNER, THEIR_INNER, THEIR_OUTER, THEIR_PORT, until } from './lab.ts';
 import { describeInner, ping, udp } from './packets.ts';
 
 const reason = missing();
