@@ -10,7 +10,7 @@ import { type ConfigKey, configKeys, nearest, otherVariables } from './config-ke
 import { cliError } from './errors.ts';
 
 /** Where an effective value came from: `default`, `file PATH`, `env NAME` or `flag --name`. */
-export type Origin = string;
+type Origin = string;
 
 export interface Config {
   readonly dataDir: string;

@@ -22,7 +22,7 @@ export interface Control {
 
 type Headers = Readonly<Record<string, string | string[] | undefined>>;
 
-export interface CallOptions {
+interface CallOptions {
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
   readonly body?: Uint8Array;
 }

@@ -37,7 +37,7 @@ export interface ControlRequest {
 }
 
 /** What a route answers; `undefined` after it sent lines. */
-export type ControlAnswer =
+type ControlAnswer =
   | { readonly json: JsonObject }
   | { readonly raw: Uint8Array; readonly headers: Readonly<Record<string, string>> }
   | undefined;
@@ -45,7 +45,7 @@ export type ControlAnswer =
 export type Route = (request: ControlRequest) => Promise<ControlAnswer>;
 
 /** The open paths, as text. */
-export interface Probes {
+interface Probes {
   ready(): boolean;
   metrics(): string;
   readonly metricsContentType: string;

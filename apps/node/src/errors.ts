@@ -22,7 +22,7 @@ export type CliErrorCode =
   | 'INTERNAL';
 
 /** What a code means and what to do about it, in one sentence each. */
-export interface ErrorDoc {
+interface ErrorDoc {
   readonly meaning: string;
   readonly hint: string;
 }
