@@ -102,6 +102,8 @@ export const CROWDED_MS = 10;
 export const BACKGROUND_OPERATIONS_MAX = 4;
 /** Storing nodes asked at once by one store: every responder in the radius, at most this many. */
 export const STORE_TARGETS_MAX = 64;
+/** Lookups that must have measured the network before a store is sent to who lies within the expected distance at once. */
+export const STORE_EARLY_SAMPLES = 3;
 /** STORE requests of one operation in flight. */
 export const STORE_PARALLEL = 24;
 

@@ -139,7 +139,7 @@ export class Kademlia implements Engine<KademliaEvent> {
       else this.receiver.deadRequest(now, row, true);
     }
     for (let op = this.operations.expired(now); op !== undefined; op = this.operations.expired(now)) {
-      if (op.phase === Phase.STORING || op.phase === Phase.BACKGROUND) this.publisher.timeout(now, op);
+      if (op.phase === Phase.STORING) this.publisher.timeout(now, op);
       else if (op.phase !== Phase.ENDED) this.finder.timeout(now, op);
     }
     puller.handleTimeout(now);

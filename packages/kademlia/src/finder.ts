@@ -25,6 +25,8 @@ import { Shown, type ValueReader } from './value-reader.ts';
 export interface Settled {
   /** The closest nodes of a store are known. */
   lookupSettled(now: Millis, op: Operation): void;
+  /** A node answered the lookup of a store. */
+  responded(now: Millis, op: Operation, row: number): void;
 }
 
 export class Finder {
@@ -139,6 +141,7 @@ export class Finder {
     if (isPage) op.pages--;
     else this.learn(now, op.lookup, row, bytes, wantsValue ? this.answer.contacts : this.list);
     if (wantsValue && !this.useAnswer(now, op, request, row, bytes)) return verdict;
+    if (op.kind === OpKind.STORE && op.phase === Phase.LOOKUP) this.publisher?.responded(now, op, row);
     this.progress(op);
     this.step(now, op);
     return verdict;

@@ -22,10 +22,9 @@ export const Phase = {
   LOOKUP: 0,
   /** The lookup settled; pages or a pull are still coming. */
   DRAINING: 1,
+  /** The lookup of a store settled: all its targets are known. */
   STORING: 2,
-  /** DONE was reported, the rest of a store continues. */
-  BACKGROUND: 3,
-  ENDED: 4,
+  ENDED: 3,
 } as const;
 
 const NO_BYTES = new Uint8Array(0);
@@ -85,6 +84,10 @@ export class Operation {
   highest = 0;
   /** Outcome to report, by the store's answers. */
   refusal = 0;
+  /** Nodes that hold something newer or other. */
+  refusals = 0;
+  /** The compare-and-swap was decided. */
+  judged = false;
   doneReported = false;
   /** The event that ends the operation was queued; polling it frees the handle. */
   lastEvent = 0;
@@ -148,6 +151,8 @@ export class Operations {
     op.storing = 0;
     op.highest = 0;
     op.refusal = 0;
+    op.refusals = 0;
+    op.judged = false;
     op.doneReported = false;
     op.lastEvent = 0;
     this.arm(op, op.deadlineAt);

@@ -17,7 +17,13 @@ import {
   VALUE_INLINE_BYTES_MAX,
   verifyRecord,
 } from '@molia/wire';
-import { CROWDED_MS, PULLING_MS, STORE_PARALLEL, STORE_TARGETS_MAX } from './constants.ts';
+import {
+  CROWDED_MS,
+  PULLING_MS,
+  STORE_EARLY_SAMPLES,
+  STORE_PARALLEL,
+  STORE_TARGETS_MAX,
+} from './constants.ts';
 import { ContactFlag } from './contacts.ts';
 import type { Settled } from './finder.ts';
 import { Entry } from './lookup.ts';
@@ -106,23 +112,28 @@ export class Publisher implements Settled {
     return false;
   }
 
+  /**
+   * A node answered the lookup. If it lies within the expected distance it belongs to the holders whatever else the
+   * lookup finds, so it is asked at once: a write then takes little longer than its lookup.
+   */
+  responded(now: Millis, op: Operation, row: number): void {
+    const { shared } = this;
+    if (op.targetCount >= shared.tuning.k || shared.size.samples(now) < STORE_EARLY_SAMPLES) return;
+    if (this.isWithin(now, op, row) && this.addTarget(op, row)) this.step(now, op);
+  }
+
   lookupSettled(now: Millis, op: Operation): void {
     const { shared } = this;
     const { lookup } = op;
-    const { ids } = shared.contacts;
-    const radius = shared.size.radius(now, shared.tuning.k);
     shared.count(Count.STORES);
     op.deadlineAt = Math.max(op.deadlineAt, now + shared.tuning.storeBudgetMs);
-    for (let i = 0; i < lookup.count && op.targetCount < STORE_TARGETS_MAX; i++) {
+    let rank = 0;
+    for (let i = 0; i < lookup.count; i++) {
       const row = lookup.rows[i] as number;
       if (lookup.states[i] !== Entry.ANSWERED) continue;
-      if (((shared.contacts.flags[row] as number) & ContactFlag.CLIENT) !== 0) continue;
-      const near = distanceFraction(lookup.target, 0, ids, row * ID_BYTES) <= radius;
-      if (!near && op.targetCount >= shared.tuning.k) break;
-      shared.contacts.hold(row);
-      op.targets[op.targetCount] = row;
-      op.heldSequences[op.targetCount] = 0;
-      op.outcomes[op.targetCount++] = Target.NEW;
+      if (rank >= shared.tuning.k && !this.isWithin(now, op, row)) break;
+      rank++;
+      this.addTarget(op, row);
     }
     this.step(now, op);
   }
@@ -177,6 +188,7 @@ export class Publisher implements Settled {
       if (op.refusal !== Outcome.STALE) {
         op.refusal = status === StoreStatus.STALE ? Outcome.STALE : Outcome.EQUIVOCATION;
       }
+      op.refusals++;
       op.highest = Math.max(op.highest, sequence);
     }
     this.settle(now, op, at, Target.FAILED);
@@ -214,6 +226,24 @@ export class Publisher implements Settled {
     return at !== NONE && op.outcomes[at] === Target.REPAIRED;
   }
 
+  private isWithin(now: Millis, op: Operation, row: number): boolean {
+    const { size, contacts, tuning } = this.shared;
+    const distance = distanceFraction(op.lookup.target, 0, contacts.ids, row * ID_BYTES);
+    return distance <= size.radius(now, tuning.k);
+  }
+
+  /** False: it is one already, only asks, or there is no room. */
+  private addTarget(op: Operation, row: number): boolean {
+    const { contacts } = this.shared;
+    if (op.targetCount === STORE_TARGETS_MAX || this.targetOf(op, row) !== NONE) return false;
+    if (((contacts.flags[row] as number) & ContactFlag.CLIENT) !== 0) return false;
+    contacts.hold(row);
+    op.targets[op.targetCount] = row;
+    op.heldSequences[op.targetCount] = 0;
+    op.outcomes[op.targetCount++] = Target.NEW;
+    return true;
+  }
+
   private settle(now: Millis, op: Operation, at: number, outcome: number): void {
     if (op.storing > 0) op.storing--;
     op.outcomes[at] = outcome;
@@ -221,40 +251,51 @@ export class Publisher implements Settled {
   }
 
   private step(now: Millis, op: Operation): void {
-    if (op.phase !== Phase.STORING && op.phase !== Phase.BACKGROUND) return;
+    if (op.phase === Phase.ENDED) return;
     const { shared } = this;
     const type = op.view.type === RecordType.PROVIDER ? MessageType.ANNOUNCE_PROVIDER : MessageType.STORE;
     for (let i = 0; i < op.targetCount && op.storing < STORE_PARALLEL; i++) {
       const outcome = op.outcomes[i] as number;
       if (outcome !== Target.NEW && outcome !== Target.RETRY) continue;
       if (shared.ask(type, op.targets[i] as number, op.handle) === NONE) {
-        this.operations.arm(op, Math.min(op.deadlineAt, now + CROWDED_MS));
+        if (op.phase === Phase.STORING) this.operations.arm(op, Math.min(op.deadlineAt, now + CROWDED_MS));
         return;
       }
       op.storing++;
       op.outcomes[i] = outcome === Target.NEW ? Target.ASKED : Target.ASKED_AGAIN;
     }
+    if (op.cas < 0 && op.holders >= this.early(op)) this.report(now, op, Outcome.OK);
+    // While the lookup runs, its finder holds the timer and more holders may come.
+    if (op.phase !== Phase.STORING) return;
     if (op.storing > 0) {
       this.operations.arm(op, op.deadlineAt);
-      if (op.cas < 0 && op.holders >= this.early(op)) this.report(now, op, Outcome.OK);
       return;
     }
-    if (op.cas >= 0 && op.phase === Phase.STORING && this.judgeCas(now, op)) return;
+    if (op.cas >= 0 && !op.judged && this.judgeCas(now, op)) return;
     this.complete(now, op);
   }
 
   /** Holders at which a store without compare-and-swap may report. */
   private early(op: Operation): number {
-    const expected = Math.min(op.targetCount, this.shared.tuning.k);
+    const { k } = this.shared.tuning;
+    const expected = op.phase === Phase.STORING ? Math.min(op.targetCount, k) : k;
     return Math.max(1, Math.ceil(expected * this.shared.tuning.holdersEarly)) + (op.own ? 1 : 0);
   }
 
   private complete(now: Millis, op: Operation): void {
+    const stored = op.own ? op.holders - 1 : op.holders;
     let code: number = Outcome.OK;
-    if (op.refusal !== 0) code = op.refusal;
+    // A few who claim to hold something newer cannot fail a write that most took.
+    if (op.refusal !== 0 && op.refusals * 3 > stored) code = op.refusal;
     else if (op.holders === 0) code = op.targetCount === 0 ? Outcome.NO_PEERS : Outcome.NOT_ENOUGH_HOLDERS;
+    if (op.own && (code === Outcome.STALE || code === Outcome.EQUIVOCATION)) this.forget(now, op);
     this.report(now, op, code);
     this.end(op, code);
+  }
+
+  /** What lost to another record is not refreshed any more. */
+  private forget(now: Millis, op: Operation): void {
+    if (op.view.type === RecordType.MUTABLE) this.shared.book.unpublish(now, op.record, op.view.keyOffset);
   }
 
   private end(op: Operation, code: number): void {
@@ -269,7 +310,6 @@ export class Publisher implements Settled {
   }
 
   private report(now: Millis, op: Operation, code: number): void {
-    op.phase = Phase.BACKGROUND;
     if (op.doneReported || op.silent) return;
     op.doneReported = true;
     const elapsed = now - op.startedAt;
@@ -290,6 +330,7 @@ export class Publisher implements Settled {
    * otherwise unexpected; the ones that merely lag behind are then brought up to date. True while that runs.
    */
   private judgeCas(now: Millis, op: Operation): boolean {
+    op.judged = true;
     let stored = 0;
     let against = 0;
     for (let i = 0; i < op.targetCount; i++) {
@@ -301,9 +342,13 @@ export class Publisher implements Settled {
     }
     if (op.targetCount > 0 && (stored === 0 || against >= stored)) {
       op.refusal = Outcome.CAS_MISMATCH;
+      op.refusals = op.targetCount + 1;
       return false;
     }
-    if (!this.keep(now, op, op.targetCount === 0)) return false;
+    if (!this.keep(now, op, op.targetCount === 0)) {
+      op.refusals = op.targetCount + 1;
+      return false;
+    }
     this.report(now, op, Outcome.OK);
     for (let i = 0; i < op.targetCount; i++) {
       if (op.outcomes[i] !== Target.MISMATCH || (op.heldSequences[i] as number) >= op.cas) continue;

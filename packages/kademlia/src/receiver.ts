@@ -231,7 +231,7 @@ export class Receiver {
 
   private refusedBy(now: Millis, op: Operation, request: number, row: number, code: number): void {
     if (op.phase === Phase.ENDED) return;
-    if (op.phase === Phase.STORING || op.phase === Phase.BACKGROUND) this.publisher.refused(now, op, row);
+    if (this.isStore(request)) this.publisher.refused(now, op, row);
     else if (op.kind === OpKind.PING) this.finder.finish(op, now, Outcome.UNREACHABLE);
     else this.finder.refused(now, op, request, row, code);
   }
@@ -263,7 +263,7 @@ export class Receiver {
   }
 
   private deadFor(now: Millis, op: Operation, request: number, row: number, reachable: boolean): void {
-    if (op.phase === Phase.STORING || op.phase === Phase.BACKGROUND) {
+    if (this.isStore(request)) {
       this.publisher.dead(now, op, row, reachable);
     } else if (op.kind !== OpKind.PING) {
       this.finder.dead(now, op, request, row, reachable);
@@ -272,6 +272,11 @@ export class Receiver {
     } else {
       this.finder.finish(op, now, Outcome.UNREACHABLE);
     }
+  }
+
+  private isStore(request: number): boolean {
+    const type = this.shared.requests.types[request];
+    return type === MessageType.STORE || type === MessageType.ANNOUNCE_PROVIDER;
   }
 
   unexpected(): Verdict {

@@ -32,7 +32,7 @@ export class Requests {
   private readonly max: number;
   private readonly rng: Rng;
   private readonly timers = new TimerTable(INITIAL);
-  private readonly queue: FixedQueue;
+  private queue = new FixedQueue(INITIAL * 2);
   private states = new Uint8Array(INITIAL);
   private nonces = new Int32Array(INITIAL);
   private deadAt = new Float64Array(INITIAL);
@@ -43,7 +43,6 @@ export class Requests {
   constructor(max: number, rng: Rng) {
     this.max = Math.min(max, REQUESTS_MAX);
     this.rng = rng;
-    this.queue = new FixedQueue(this.max * 2);
     this.extend(Math.min(INITIAL, this.max));
   }
 
@@ -155,6 +154,10 @@ export class Requests {
   }
 
   private extend(rows: number): void {
+    // Twice the rows: a request closed before it was written leaves its place in line behind.
+    const queue = new FixedQueue(rows * 2);
+    while (this.queue.length > 0) queue.push(this.queue.pop());
+    this.queue = queue;
     const first = this.rows;
     this.types = grow(this.types, rows);
     this.contacts = grow(this.contacts, rows);
