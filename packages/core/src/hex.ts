@@ -1,12 +1,26 @@
 /** Hexadecimal text, as keys and ids appear in command lines, logs and files. */
 
-const DIGITS = '0123456789abcdef';
+/** Bytes turned at once: two arguments each, far below any engine's limit. */
+const CHUNK_BYTES = 512;
+const codes = new Uint8Array(CHUNK_BYTES * 2);
 
-/** Lower-case hexadecimal, two characters a byte. */
+/** Lower-case hexadecimal, two characters a byte. Made in one piece: adding up characters leaves a rope of 4 KB for 32 bytes. */
 export function toHex(bytes: Uint8Array): string {
   let text = '';
-  for (const byte of bytes) text += DIGITS.charAt(byte >>> 4) + DIGITS.charAt(byte & 15);
+  for (let start = 0; start < bytes.length; start += CHUNK_BYTES) {
+    const count = Math.min(CHUNK_BYTES, bytes.length - start);
+    for (let i = 0; i < count; i++) {
+      const byte = bytes[start + i] as number;
+      codes[i * 2] = digitCode(byte >>> 4);
+      codes[i * 2 + 1] = digitCode(byte & 15);
+    }
+    text += String.fromCharCode.apply(null, codes.subarray(0, count * 2) as unknown as number[]);
+  }
   return text;
+}
+
+function digitCode(digit: number): number {
+  return digit < 10 ? 48 + digit : 87 + digit;
 }
 
 /**
