@@ -1,5 +1,5 @@
 /** What reads and writes share: the stack, who we are, what we hold, and how to wait for a network. */
-import { formatEndpoint, type Identity, type MoliaError, nodeIdOf, toHex } from '@molia/core';
+import { formatEndpoint, type Identity, type MoliaError, toHex } from '@molia/core';
 import {
   type ContactInfo,
   type KademliaEvent,
@@ -104,10 +104,10 @@ function codeOf(outcome: number): MoliaErrorCode {
 }
 
 /** A contact as people see it. */
-export function contactText(contact: ContactInfo): LookupContact {
+export function contactText(contact: Pick<ContactInfo, 'publicKey' | 'id' | 'endpoint'>): LookupContact {
   return {
     publicKey: toHex(contact.publicKey),
-    id: toHex(nodeIdOf(contact.publicKey)),
+    id: toHex(contact.id),
     endpoint: formatEndpoint(contact.endpoint),
   };
 }

@@ -30,7 +30,7 @@ import { type ResolvedOptions, resolveNodeOptions } from './node-options.ts';
 import { Operations } from './operations.ts';
 import { PeerstoreKeeper } from './peerstore-keeper.ts';
 import { endpointOf, iterateProviders, lookupNodes, pingContact, readMutable, readValue } from './reads.ts';
-import { parseSeed, resolveSeeds } from './seeds.ts';
+import { literalContact, parseSeed, resolveSeeds } from './seeds.ts';
 import { Shard } from './shard.ts';
 import type {
   DeleteOptions,
@@ -105,7 +105,7 @@ class Node implements MoliaNode {
   #operations!: Operations;
   #context!: Context;
   #joiner!: Joiner;
-  #metrics!: () => string;
+  #metrics: (() => string) | undefined;
   readonly #calls = new Set<Call>();
   #closing: Promise<void> | undefined;
 
@@ -169,7 +169,6 @@ class Node implements MoliaNode {
       tai64nFloor: this.#shard.wireguard.lastTai64n,
     }));
     this.addresses = await this.#shard.open();
-    this.#metrics = createNodeRegistry(this.#shard, () => this.stats());
     signal?.addEventListener('abort', this.#aborted, { once: true });
     this.#joiner.start();
   }
@@ -295,6 +294,8 @@ class Node implements MoliaNode {
       if (seed === undefined) {
         return pingContact(this.#context, publicKey, await endpointOf(this.#context, publicKey, call), call);
       }
+      const literal = literalContact(seed);
+      if (literal !== undefined) return pingContact(this.#context, publicKey, literal.endpoint, call);
       const { contacts, failed } = await call.race(resolveSeeds([seed], []));
       if (contacts[0] === undefined) {
         throw dhtError('SEED_UNRESOLVED', `${seed.host} cannot be resolved`, { cause: failed[0]?.cause });
@@ -352,6 +353,8 @@ class Node implements MoliaNode {
   }
 
   metrics(): string {
+    // Made when first asked for: it is 70 KiB, and most nodes are never scraped.
+    this.#metrics ??= createNodeRegistry(this.#shard, () => this.stats());
     return this.#metrics();
   }
 

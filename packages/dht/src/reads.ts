@@ -129,7 +129,7 @@ export function pingContact(
   return context.operations.run(call, {
     start: (now) => context.shard.kademlia.ping(now, publicKey, endpoint),
     done: (event) => {
-      const text = contactText({ publicKey, endpoint } as ContactInfo);
+      const text = contactText({ publicKey, id: nodeIdOf(publicKey), endpoint });
       if (event.code !== Outcome.OK) {
         throw dhtError('PEER_UNREACHABLE', `ping ${text.endpoint}: no answer`, {
           hint: 'check that the node runs, that the key is its own, and that `network` is the same on both sides',

@@ -98,14 +98,21 @@ async function seedsOfName(name: string, resolver: Resolver): Promise<Seed[]> {
   return seeds;
 }
 
+/** The contact of a seed whose host is an address already; `undefined` when it is a name. */
+export function literalContact(seed: Seed): SeedContact | undefined {
+  return isIP(seed.host) === 0 ? undefined : contactAt(seed, seed.host);
+}
+
+function contactAt(seed: Seed, address: string): SeedContact {
+  const endpoint = new Uint8Array(ENDPOINT_BYTES);
+  writeEndpoint(endpoint, 0, address, seed.port);
+  return { publicKey: seed.publicKey, endpoint };
+}
+
 async function contactsOf(seed: Seed, resolver: Resolver): Promise<SeedContact[]> {
-  const addresses = isIP(seed.host) === 0 ? await resolver.lookup(seed.host) : [seed.host];
-  const contacts: SeedContact[] = [];
-  for (const address of addresses) {
-    const endpoint = new Uint8Array(ENDPOINT_BYTES);
-    writeEndpoint(endpoint, 0, address, seed.port);
-    contacts.push({ publicKey: seed.publicKey, endpoint });
-  }
+  const literal = literalContact(seed);
+  if (literal !== undefined) return [literal];
+  const contacts = (await resolver.lookup(seed.host)).map((address) => contactAt(seed, address));
   if (contacts.length === 0) throw new Error(`${seed.host} has no address`);
   return contacts;
 }

@@ -53,7 +53,7 @@ async function openTestnet(
     while (nodes.length < Math.min(SEED_NODES, count)) await addNode();
     await inTurns(Array.from({ length: count - nodes.length }), () => addNode());
     // The first nodes joined an almost empty network: now each meets its neighbours.
-    if (count > 1) await inTurns(nodes, (node) => node.lookup(node.id));
+    if (count > 1) await inTurns(nodes, (node) => node.joinBootstrap(seeds));
   } catch (error) {
     await close();
     throw error;
