@@ -45,7 +45,7 @@ describe('TypeScript examples', () => {
       conditions: ['molia-src'],
       external: ['sodium-native'],
       banner: {
-        js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+        js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);",
       },
       outfile: out,
       alias: file.startsWith('packages/') ? selfAlias(file) : {},

@@ -51,7 +51,8 @@ export const driver = {
           ),
         ),
       ping: () => query('ping', { id: dht.nodeId }),
-      findNode: (target) => query('find_node', { id: dht.nodeId, target: Buffer.from(target.subarray(0, 20)) }),
+      findNode: (target) =>
+        query('find_node', { id: dht.nodeId, target: Buffer.from(target.subarray(0, 20)) }),
       close: () => new Promise((done) => dht.destroy(done)),
     };
   },

@@ -23,7 +23,11 @@ const start = () =>
     transports: [tcp()],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux()],
-    connectionManager: { maxConnections: 2000, inboundConnectionThreshold: 10000, maxIncomingPendingConnections: 2000 },
+    connectionManager: {
+      maxConnections: 2000,
+      inboundConnectionThreshold: 10000,
+      maxIncomingPendingConnections: 2000,
+    },
     services: {
       identify: identify(),
       ping: ping(),
@@ -82,7 +86,8 @@ export const driver = {
       },
       async lookup(bytes) {
         let found = 0;
-        for await (const event of dht.getClosestPeers(bytes, limit())) if (event.name === 'FINAL_PEER') found++;
+        for await (const event of dht.getClosestPeers(bytes, limit()))
+          if (event.name === 'FINAL_PEER') found++;
         if (found === 0) throw new Error('nothing found');
       },
       async ping() {

@@ -24,7 +24,8 @@ function positive(text: string): number {
 
 async function runSuite(suite: Suite, options: Options, report: Report): Promise<void> {
   const { runs, seconds, nodes, count, only: drivers } = options;
-  const needsPeers = suite === 'codec' || suite === 'table' || suite === 'wireguard' || drivers.some((d) => d !== 'molia');
+  const needsPeers =
+    suite === 'codec' || suite === 'table' || suite === 'wireguard' || drivers.some((d) => d !== 'molia');
   if (needsPeers) installPeers((line) => report.progress(line));
   switch (suite) {
     case 'codec':
@@ -36,7 +37,10 @@ async function runSuite(suite: Suite, options: Options, report: Report): Promise
     case 'rpc':
       return (await import('./suites/rpc.ts')).rpc({ drivers, runs, seconds }, report);
     case 'network':
-      return (await import('./suites/network.ts')).network({ drivers, runs, seconds, nodes, count, valueBytes: 200 }, report);
+      return (await import('./suites/network.ts')).network(
+        { drivers, runs, seconds, nodes, count, valueBytes: 200 },
+        report,
+      );
   }
 }
 
@@ -63,14 +67,20 @@ Examples:
   )
   .action(async (suite: string, options: Options) => {
     const chosen = suite === 'all' ? SUITES : SUITES.filter((s) => s === suite);
-    if (chosen.length === 0) program.error(`unknown suite '${suite}': use one of ${SUITES.join(', ')}, all`, { exitCode: 2 });
+    if (chosen.length === 0)
+      program.error(`unknown suite '${suite}': use one of ${SUITES.join(', ')}, all`, { exitCode: 2 });
     const report = new Report(`npm run bench -- ${process.argv.slice(2).join(' ')}`);
     for (const s of chosen) await runSuite(s, options, report);
     if (options.json) report.save(options.json);
   });
 
-program.command('worker', { hidden: true }).argument('<role>').argument('<driver>').argument('<peers>').action(async (role: string, driver: string, peers: string) => {
-  await (await import('./worker.ts')).runWorker(role, driver, peers);
-});
+program
+  .command('worker', { hidden: true })
+  .argument('<role>')
+  .argument('<driver>')
+  .argument('<peers>')
+  .action(async (role: string, driver: string, peers: string) => {
+    await (await import('./worker.ts')).runWorker(role, driver, peers);
+  });
 
 await program.parseAsync();

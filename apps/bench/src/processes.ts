@@ -79,6 +79,9 @@ export class Measured {
 export function installPeers(report: (line: string) => void): void {
   if (existsSync(join(peersDir, 'node_modules/.package-lock.json'))) return;
   report('installing the peers (once) …');
-  const r = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: peersDir, encoding: 'utf8' });
+  const r = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+    cwd: peersDir,
+    encoding: 'utf8',
+  });
   if (r.status !== 0) throw new Error(`npm ci in apps/bench/peers failed:\n${r.stdout}${r.stderr}`);
 }

@@ -31,11 +31,18 @@ export class Report {
     // Metrics run down, implementations across: readable with many metrics.
     const cells = columns.map((c) => [c, ...rows.map((r) => number(r.values[c]))]);
     const table = [['', ...rows.map((r) => r.name)], ...cells];
-    const widths = (table[0] as string[]).map((_, i) => Math.max(...table.map((line) => (line[i] as string).length)));
+    const widths = (table[0] as string[]).map((_, i) =>
+      Math.max(...table.map((line) => (line[i] as string).length)),
+    );
     for (const [i, line] of table.entries()) {
-      const text = line.map((cell, j) => (j === 0 ? cell.padEnd(widths[j] as number) : cell.padStart(widths[j] as number)));
+      const text = line.map((cell, j) =>
+        j === 0 ? cell.padEnd(widths[j] as number) : cell.padStart(widths[j] as number),
+      );
       process.stdout.write(`| ${text.join(' | ')} |\n`);
-      if (i === 0) process.stdout.write(`|${widths.map((w, j) => (j === 0 ? '-'.repeat(w + 2) : `${'-'.repeat(w + 1)}:`)).join('|')}|\n`);
+      if (i === 0)
+        process.stdout.write(
+          `|${widths.map((w, j) => (j === 0 ? '-'.repeat(w + 2) : `${'-'.repeat(w + 1)}:`)).join('|')}|\n`,
+        );
     }
   }
 
@@ -63,7 +70,11 @@ function number(value: number | undefined): string {
   if (!Number.isFinite(value)) return '∞';
   if (value === 0) return '0';
   const size = Math.abs(value);
-  return size >= 100 ? Math.round(value).toLocaleString('en') : size >= 10 ? value.toFixed(1) : value.toFixed(size >= 1 ? 2 : 3);
+  return size >= 100
+    ? Math.round(value).toLocaleString('en')
+    : size >= 10
+      ? value.toFixed(1)
+      : value.toFixed(size >= 1 ? 2 : 3);
 }
 
 function git(...argv: string[]): string {

@@ -4,7 +4,12 @@ import type { Client } from './driver.ts';
 
 export type Task =
   | { readonly kind: 'store'; readonly count: number; readonly valueBytes: number }
-  | { readonly kind: 'rate'; readonly operation: Operation; readonly inFlight: number; readonly seconds: number };
+  | {
+      readonly kind: 'rate';
+      readonly operation: Operation;
+      readonly inFlight: number;
+      readonly seconds: number;
+    };
 
 export type Operation = 'lookup' | 'ping' | 'findNode' | 'get' | 'put';
 
@@ -25,11 +30,18 @@ export interface RateResult {
 }
 
 export async function runTask(task: Task, writer: Client, reader: Client): Promise<StoreResult | RateResult> {
-  return task.kind === 'store' ? store(task.count, task.valueBytes, writer, reader) : rate(task, writer, reader);
+  return task.kind === 'store'
+    ? store(task.count, task.valueBytes, writer, reader)
+    : rate(task, writer, reader);
 }
 
 /** Puts one after another, then gets each from another node: latency without queueing. */
-async function store(count: number, valueBytes: number, writer: Client, reader: Client): Promise<StoreResult> {
+async function store(
+  count: number,
+  valueBytes: number,
+  writer: Client,
+  reader: Client,
+): Promise<StoreResult> {
   const putMs: (number | null)[] = [];
   const getMs: (number | null)[] = [];
   const keys: unknown[] = [];
@@ -58,7 +70,11 @@ async function store(count: number, valueBytes: number, writer: Client, reader: 
 }
 
 /** Keeps `inFlight` operations under way for `seconds`; the slowest are waited for and counted. */
-async function rate(task: Extract<Task, { kind: 'rate' }>, writer: Client, reader: Client): Promise<RateResult> {
+async function rate(
+  task: Extract<Task, { kind: 'rate' }>,
+  writer: Client,
+  reader: Client,
+): Promise<RateResult> {
   const { operation, inFlight, seconds } = task;
   const keys: unknown[] = [];
   if (operation === 'get') for (let i = 0; i < 64; i++) keys.push(await writer.put(randomBytes(200)));
@@ -99,7 +115,8 @@ async function rate(task: Extract<Task, { kind: 'rate' }>, writer: Client, reade
   const elapsed = (performance.now() - start) / 1000;
   const { user, system } = process.cpuUsage(cpu);
   latencies.sort((a, b) => a - b);
-  const at = (q: number): number => latencies[Math.min(latencies.length - 1, Math.floor(q * latencies.length))] ?? Number.NaN;
+  const at = (q: number): number =>
+    latencies[Math.min(latencies.length - 1, Math.floor(q * latencies.length))] ?? Number.NaN;
   return {
     done: latencies.length,
     failed,

@@ -2,8 +2,9 @@
  * Encoding and decoding the two messages of every lookup step: Molia's codecs by offset against protobufjs over the
  * same .proto files (the same bytes), and bencode, which KRPC uses, over the same contents.
  */
-import { join } from 'node:path';
+
 import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
 import {
   AnswerWriter,
   ContactList,
@@ -25,7 +26,10 @@ interface ProtobufType {
   fromObject(object: unknown): unknown;
 }
 interface Protobufjs {
-  Root: new () => { resolvePath(origin: string, target: string): string; load(file: string): Promise<{ lookupType(name: string): ProtobufType }> };
+  Root: new () => {
+    resolvePath(origin: string, target: string): string;
+    load(file: string): Promise<{ lookupType(name: string): ProtobufType }>;
+  };
 }
 interface Bencode {
   encode(value: unknown): Uint8Array;
@@ -67,9 +71,14 @@ export async function codec(report: Report): Promise<void> {
   const Request = loaded.lookupType('molia.v1.FindNodeRequest');
   const Response = loaded.lookupType('molia.v1.FindNodeResponse');
   const requestObject = Request.fromObject({ target, limit: 20 });
-  const responseObject = Response.fromObject({ contacts: contacts.map((c) => ({ publicKey: c.key, endpoint: c.compact })) });
+  const responseObject = Response.fromObject({
+    contacts: contacts.map((c) => ({ publicKey: c.key, endpoint: c.compact })),
+  });
   const same = (a: Uint8Array, b: Uint8Array) => Buffer.compare(a, b) === 0;
-  if (!same(Request.encode(requestObject).finish(), request) || !same(Response.encode(responseObject).finish(), response))
+  if (
+    !same(Request.encode(requestObject).finish(), request) ||
+    !same(Response.encode(responseObject).finish(), response)
+  )
     throw new Error('protobufjs and Molia disagree on the bytes');
   const protobufjs = {
     'encode request ns': nanoseconds(() => Request.encode(requestObject).finish()),
@@ -79,8 +88,17 @@ export async function codec(report: Report): Promise<void> {
   };
 
   const bencode = (await peerModule('bencode')) as Bencode;
-  const krpcRequest = { t: Buffer.alloc(2), y: 'q', q: 'find_node', a: { id: target.subarray(0, 20), target: target.subarray(0, 20) } };
-  const krpcResponse = { t: Buffer.alloc(2), y: 'r', r: { id: target.subarray(0, 20), nodes: randomBytes(26 * CONTACTS) } };
+  const krpcRequest = {
+    t: Buffer.alloc(2),
+    y: 'q',
+    q: 'find_node',
+    a: { id: target.subarray(0, 20), target: target.subarray(0, 20) },
+  };
+  const krpcResponse = {
+    t: Buffer.alloc(2),
+    y: 'r',
+    r: { id: target.subarray(0, 20), nodes: randomBytes(26 * CONTACTS) },
+  };
   const krpcRequestBytes = bencode.encode(krpcRequest);
   const krpcResponseBytes = bencode.encode(krpcResponse);
   const krpc = {

@@ -15,7 +15,8 @@ export interface NetworkOptions {
   readonly count: number;
 }
 
-const finite = (samples: readonly (number | null)[]): number[] => samples.map((s) => s ?? Number.POSITIVE_INFINITY);
+const finite = (samples: readonly (number | null)[]): number[] =>
+  samples.map((s) => s ?? Number.POSITIVE_INFINITY);
 
 export async function network(options: NetworkOptions, report: Report): Promise<void> {
   const rounds = new Map<string, Record<string, number>[]>();
@@ -31,9 +32,22 @@ export async function network(options: NetworkOptions, report: Report): Promise<
         const idle = await host.usage();
         await client.startClient(started.bootstrap);
         // A first round that does not count: sessions stand and code is compiled, as in any running node.
-        await client.run({ kind: 'store', count: Math.ceil(options.count / 4), valueBytes: options.valueBytes });
-        const stored = await client.run({ kind: 'store', count: options.count, valueBytes: options.valueBytes });
-        const lookups = await client.run({ kind: 'rate', operation: 'lookup', inFlight: 64, seconds: options.seconds });
+        await client.run({
+          kind: 'store',
+          count: Math.ceil(options.count / 4),
+          valueBytes: options.valueBytes,
+        });
+        const stored = await client.run({
+          kind: 'store',
+          count: options.count,
+          valueBytes: options.valueBytes,
+        });
+        const lookups = await client.run({
+          kind: 'rate',
+          operation: 'lookup',
+          inFlight: 64,
+          seconds: options.seconds,
+        });
         const put = finite(stored.putMs);
         const get = finite(stored.getMs);
         const row = {

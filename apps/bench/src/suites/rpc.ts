@@ -28,7 +28,12 @@ export async function rpc(options: RpcOptions, report: Report): Promise<void> {
         for (const operation of ['ping', 'findNode'] as const) {
           if (operation === 'findNode' && WITHOUT_FIND_NODE.includes(driver)) continue;
           const before = await host.usage();
-          const result = await client.run({ kind: 'rate', operation, inFlight: 64, seconds: options.seconds });
+          const result = await client.run({
+            kind: 'rate',
+            operation,
+            inFlight: 64,
+            seconds: options.seconds,
+          });
           const after = await host.usage();
           // The host also served the warm-up; its share is taken out by time.
           const share = result.seconds / (result.seconds + Math.min(1, options.seconds * 0.3));
@@ -45,6 +50,10 @@ export async function rpc(options: RpcOptions, report: Report): Promise<void> {
     }
   report.table(
     `rpc: two processes, 64 requests in flight for ${options.seconds} s; medians of ${options.runs} runs`,
-    options.drivers.map((driver) => ({ name: driver, values: medians(rounds.get(driver) ?? []), runs: rounds.get(driver) ?? [] })),
+    options.drivers.map((driver) => ({
+      name: driver,
+      values: medians(rounds.get(driver) ?? []),
+      runs: rounds.get(driver) ?? [],
+    })),
   );
 }

@@ -6,7 +6,15 @@
 import { randomBytes } from 'node:crypto';
 import { createIdentity, createSeededRng, createTransmit, nobleCurves, parseEndpoint } from '@molia/core';
 import { createKademlia, createKademliaEvent, createMemoryStore, type Peers } from '@molia/kademlia';
-import { HEADER_BYTES, Header, HeaderFlag, MessageType, readHeader, writeFindNodeRequest, writeHeader } from '@molia/wire';
+import {
+  HEADER_BYTES,
+  Header,
+  HeaderFlag,
+  MessageType,
+  readHeader,
+  writeFindNodeRequest,
+  writeHeader,
+} from '@molia/wire';
 import { nanoseconds } from '../microbench.ts';
 import { peerModule } from '../peer-modules.ts';
 import type { Report } from '../report.ts';
@@ -57,7 +65,8 @@ export async function table(report: Report): Promise<void> {
   const settle = (): void => {
     while (engine.pollTransmit(now, out)) {
       const to = out.to;
-      if (readHeader(out.bytes, out.offset, out.length, header) < 0 || header.type !== MessageType.PING) continue;
+      if (readHeader(out.bytes, out.offset, out.length, header) < 0 || header.type !== MessageType.PING)
+        continue;
       writeHeader(message, 0, MessageType.PONG, HeaderFlag.RESPONSE, 0, header.correlation, header.stream);
       engine.handleDatagram(now, to, message, 0, HEADER_BYTES);
     }

@@ -13,8 +13,22 @@ const EMPTY = new Uint8Array(0);
 const TAG_BYTES = 16;
 
 interface Sodium {
-  crypto_aead_chacha20poly1305_ietf_encrypt(c: Buffer, m: Buffer, ad: null, nsec: null, nonce: Buffer, key: Buffer): void;
-  crypto_aead_chacha20poly1305_ietf_decrypt(m: Buffer, nsec: null, c: Buffer, ad: null, nonce: Buffer, key: Buffer): void;
+  crypto_aead_chacha20poly1305_ietf_encrypt(
+    c: Buffer,
+    m: Buffer,
+    ad: null,
+    nsec: null,
+    nonce: Buffer,
+    key: Buffer,
+  ): void;
+  crypto_aead_chacha20poly1305_ietf_decrypt(
+    m: Buffer,
+    nsec: null,
+    c: Buffer,
+    ad: null,
+    nonce: Buffer,
+    key: Buffer,
+  ): void;
 }
 
 function provider(cipher: Cipher): Record<string, number> {
@@ -28,7 +42,8 @@ function provider(cipher: Cipher): Record<string, number> {
     values[`seal ${size} B ns`] = nanoseconds(seal);
     values[`open ${size} B ns`] = nanoseconds(() => {
       packet.set(sealed);
-      if (!cipher.open(key, 0, 1, 0, EMPTY, 0, 0, packet, 0, size)) throw new Error('the tag does not verify');
+      if (!cipher.open(key, 0, 1, 0, EMPTY, 0, 0, packet, 0, size))
+        throw new Error('the tag does not verify');
     });
   }
   return values;
@@ -66,7 +81,8 @@ async function sodium(): Promise<Record<string, number>> {
   for (const size of SIZES) {
     const plain = Buffer.alloc(size);
     const sealed = Buffer.alloc(size + TAG_BYTES);
-    const seal = () => native.crypto_aead_chacha20poly1305_ietf_encrypt(sealed, plain, null, null, nonce, key);
+    const seal = () =>
+      native.crypto_aead_chacha20poly1305_ietf_encrypt(sealed, plain, null, null, nonce, key);
     values[`seal ${size} B ns`] = nanoseconds(seal);
     values[`open ${size} B ns`] = nanoseconds(() =>
       native.crypto_aead_chacha20poly1305_ietf_decrypt(plain, null, sealed, null, nonce, key),
