@@ -92,6 +92,10 @@ export const PROVIDERS_FOUND_MAX = 10_000;
 export const PROVIDERS_SKIP_MAX = 1_024;
 /** A read that found a large value has this long from then on to pull it. */
 export const PULL_BUDGET_MS = 15_000;
+/** A read whose pull finds no room tries again after this long. */
+export const PULL_RETRY_MS = 20;
+/** A storing node that says BUSY or RATE_LIMITED is asked again after this long, jittered by as much again. */
+export const BUSY_RETRY_MS = 100;
 /** Other holders remembered while a value is pulled. */
 export const PULL_ALTERNATES_MAX = 8;
 /** STOREs whose value is being pulled at once, each with the state of one answer that is owed. */

@@ -12,7 +12,7 @@ import {
   readFindNodeResponse,
   readFindValueResponse,
 } from '@molia/wire';
-import { CROWDED_MS, PROVIDERS_SKIP_MAX, SHORTLIST_MAX } from './constants.ts';
+import { CROWDED_MS, PROVIDERS_SKIP_MAX, PULL_RETRY_MS, SHORTLIST_MAX } from './constants.ts';
 import { ContactFlag } from './contacts.ts';
 import type { Lookup } from './lookup.ts';
 import { type Operation, type Operations, OpKind, Phase } from './operation.ts';
@@ -89,7 +89,7 @@ export class Finder {
         return;
       }
     }
-    if (op.pull === NONE && lookup.converged) {
+    if (!this.reader.isPulling(op) && lookup.converged) {
       this.converged(now, op);
       return;
     }
@@ -99,7 +99,9 @@ export class Finder {
   /** The operation's timer is due. */
   timeout(now: Millis, op: Operation): void {
     if (now < op.deadlineAt) {
+      const waits = this.reader.isWaiting(now, op);
       this.step(now, op);
+      if (waits && op.phase !== Phase.ENDED) this.awaitPuller(now, op);
       return;
     }
     this.shared.count(Count.LOOKUPS_TIMED_OUT);
@@ -144,6 +146,7 @@ export class Finder {
     if (op.kind === OpKind.STORE && op.phase === Phase.LOOKUP) this.publisher?.responded(now, op, row);
     this.progress(op);
     this.step(now, op);
+    if (op.pull === NONE && op.phase !== Phase.ENDED && this.reader.isPulling(op)) this.awaitPuller(now, op);
     return verdict;
   }
 
@@ -171,6 +174,10 @@ export class Finder {
 
   /** A pull for this operation's value ended. */
   pulled(now: Millis, op: Operation, complete: boolean): void {
+    if (!complete && op.pull === NONE && this.reader.isPulling(op)) {
+      this.awaitPuller(now, op);
+      return;
+    }
     if (complete && this.reader.isSettled(op)) {
       this.finish(op, now, Outcome.OK);
       return;
@@ -248,6 +255,11 @@ export class Finder {
     if (closest) lookup.progress(now);
   }
 
+  /** The puller has no room: the timer tries again. */
+  private awaitPuller(now: Millis, op: Operation): void {
+    this.operations.arm(op, Math.min(op.deadlineAt, now + PULL_RETRY_MS));
+  }
+
   /** Records and providers of an answer; false when the operation ended or the answerer was thrown out. */
   private useAnswer(now: Millis, op: Operation, request: number, row: number, bytes: Uint8Array): boolean {
     const { answer, reader } = this;
@@ -320,7 +332,7 @@ export class Finder {
   }
 
   private drained(now: Millis, op: Operation): void {
-    if (op.pages > 0 || op.pull !== NONE) {
+    if (op.pages > 0 || this.reader.isPulling(op)) {
       this.operations.arm(op, op.deadlineAt);
       return;
     }

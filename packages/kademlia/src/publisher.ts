@@ -6,6 +6,7 @@
 import { ID_BYTES, type Millis, NONE, type Verdict } from '@molia/core';
 import {
   BODY_BYTES_MAX,
+  ErrorCode,
   MessageType,
   RecordForm,
   RecordType,
@@ -18,6 +19,7 @@ import {
   verifyRecord,
 } from '@molia/wire';
 import {
+  BUSY_RETRY_MS,
   CROWDED_MS,
   PULLING_MS,
   STORE_EARLY_SAMPLES,
@@ -44,6 +46,8 @@ const Target = {
   STORED: 5,
   FAILED: 6,
   MISMATCH: 7,
+  /** Said that it is overloaded; asked again a little later, until the budget is spent. */
+  BUSY: 8,
 } as const;
 
 /** Bytes of a STORE beside the record: tag, length, cas, sequence. */
@@ -141,12 +145,16 @@ export class Publisher implements Settled {
   /** The store's budget is spent: whoever has not answered does not hold it. */
   timeout(now: Millis, op: Operation): void {
     if (now < op.deadlineAt) {
+      for (let i = 0; i < op.targetCount; i++) {
+        if (op.outcomes[i] === Target.BUSY) op.outcomes[i] = Target.NEW;
+      }
       this.step(now, op);
       return;
     }
     op.storing = 0;
     for (let i = 0; i < op.targetCount; i++) {
-      if ((op.outcomes[i] as number) < Target.STORED) op.outcomes[i] = Target.FAILED;
+      const outcome = op.outcomes[i] as number;
+      if (outcome < Target.STORED || outcome === Target.BUSY) op.outcomes[i] = Target.FAILED;
     }
     this.step(now, op);
   }
@@ -207,9 +215,12 @@ export class Publisher implements Settled {
     this.end(op, Outcome.CANCELLED);
   }
 
-  refused(now: Millis, op: Operation, row: number): void {
+  /** An ERROR in place of an answer. */
+  refused(now: Millis, op: Operation, row: number, code: number): void {
     const at = this.targetOf(op, row);
-    if (at !== NONE) this.settle(now, op, at, Target.FAILED);
+    if (at === NONE) return;
+    const busy = code === ErrorCode.BUSY || code === ErrorCode.RATE_LIMITED;
+    this.settle(now, op, at, busy ? Target.BUSY : Target.FAILED);
   }
 
   /** A STORE was not answered: asked once more. */
@@ -267,8 +278,9 @@ export class Publisher implements Settled {
     if (op.cas < 0 && op.holders >= this.early(op)) this.report(now, op, Outcome.OK);
     // While the lookup runs, its finder holds the timer and more holders may come.
     if (op.phase !== Phase.STORING) return;
-    if (op.storing > 0) {
-      this.operations.arm(op, op.deadlineAt);
+    const again = this.anyBusy(op) ? now + Math.ceil(BUSY_RETRY_MS * (1 + shared.random())) : op.deadlineAt;
+    if (op.storing > 0 || again < op.deadlineAt) {
+      this.operations.arm(op, Math.min(again, op.deadlineAt));
       return;
     }
     if (op.cas >= 0 && !op.judged && this.judgeCas(now, op)) return;
@@ -357,6 +369,11 @@ export class Publisher implements Settled {
       op.storing++;
     }
     return op.storing > 0;
+  }
+
+  private anyBusy(op: Operation): boolean {
+    for (let i = 0; i < op.targetCount; i++) if (op.outcomes[i] === Target.BUSY) return true;
+    return false;
   }
 
   private targetOf(op: Operation, row: number): number {

@@ -231,7 +231,7 @@ export class Receiver {
 
   private refusedBy(now: Millis, op: Operation, request: number, row: number, code: number): void {
     if (op.phase === Phase.ENDED) return;
-    if (this.isStore(request)) this.publisher.refused(now, op, row);
+    if (this.isStore(request)) this.publisher.refused(now, op, row, code);
     else if (op.kind === OpKind.PING) this.finder.finish(op, now, Outcome.UNREACHABLE);
     else this.finder.refused(now, op, request, row, code);
   }

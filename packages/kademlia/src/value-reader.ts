@@ -68,9 +68,23 @@ export class ValueReader {
     return op.best.length > 0 && op.bestView.type === RecordType.IMMUTABLE && !op.all;
   }
 
+  /** Whether a value is being pulled, or waits until the puller has room for it. */
+  isPulling(op: Operation): boolean {
+    return op.envelope.length > 0;
+  }
+
+  /** Tries again to start a pull for which the puller had no room; true while it has none. */
+  isWaiting(now: Millis, op: Operation): boolean {
+    if (!this.isPulling(op) || op.pull !== NONE) return false;
+    const row = op.alternates.pop();
+    if (row === undefined) op.envelope = NO_BYTES;
+    else this.startPull(now, op, row);
+    return this.isPulling(op) && op.pull === NONE;
+  }
+
   /** Whether the value being pulled will end the search. */
   pullsImmutable(op: Operation): boolean {
-    return op.pull !== NONE && op.pullType === RecordType.IMMUTABLE && !op.all;
+    return this.isPulling(op) && op.pullType === RecordType.IMMUTABLE && !op.all;
   }
 
   /** A record in an answer of contact `row`; one of `Shown`. */
@@ -141,6 +155,9 @@ export class ValueReader {
     const envelope = op.envelope;
     op.envelope = NO_BYTES;
     if (readRecord(envelope, 0, envelope.length, view) < 0) return false;
+    const surpassed =
+      op.best.length > 0 && compareRecords(view, op.envelopeHash, 0, op.bestView, op.bestHash, 0) <= 0;
+    if (surpassed) return false;
     const record = new Uint8Array(attachedRecordBytes(view));
     writeAttachedRecord(record, 0, envelope, view, done.bytes, done.offset);
     copyBytes(this.hash, 0, op.envelopeHash, 0, 32);
@@ -224,6 +241,9 @@ export class ValueReader {
         shared.contacts.srtt[source] as number,
       );
       if (op.pull !== NONE) return;
+      // No room now: `isWaiting` tries again.
+      op.alternates.push(source);
+      return;
     }
     op.pull = NONE;
     op.envelope = NO_BYTES;

@@ -1,6 +1,6 @@
 /** Records through a network of engines: every rule of protocol.md 6 seen from a writer and a reader. */
 import { createIdentity } from '@molia/core';
-import { Outcome } from '@molia/kademlia';
+import { EventKind, Outcome } from '@molia/kademlia';
 import {
   createImmutable,
   createMutable,
@@ -247,5 +247,38 @@ describe('records among 64 nodes', () => {
     expect(get(27, key).done.code).toBe(Outcome.NOT_FOUND);
     cluster.run(3_700_000);
     expect(new TextDecoder().decode(contentOf(get(27, key)))).toBe('later');
+  });
+});
+
+describe('a hundred large values at once', () => {
+  it('are written and read by one node in spite of every limit on pulls', () => {
+    const cluster = new Cluster({ nodes: 24, seed: 15 });
+    cluster.join();
+    const contents = Array.from({ length: 100 }, (_, i) => value(3_000, i));
+    const all = (index: number, start: (i: number) => number, kind: number) => {
+      const node = cluster.node(index);
+      const ops = contents.map((_, i) => start(i));
+      expect(ops.every((op) => op >= 0)).toBe(true);
+      cluster.drain(node);
+      const ended = (op: number) => node.events.some((event) => event.op === op && event.kind === kind);
+      expect(cluster.runUntil(() => ops.every(ended), 30_000)).toBe(true);
+      return ops.map((op) => cluster.result(node, op));
+    };
+    const writer = cluster.node(2).kademlia;
+    const written = all(
+      2,
+      (i) => writer.store(cluster.now, createImmutable(contents[i] as Uint8Array, DAY)),
+      EventKind.SETTLED,
+    );
+    for (const { settled } of written) expect(settled?.a).toBeGreaterThanOrEqual(20);
+    const stranger = cluster.addNode();
+    stranger.kademlia.addContact(cluster.now, cluster.node(0).identity.publicKey, cluster.node(0).endpoint);
+    cluster.perform(stranger.index, (kademlia, now) => kademlia.bootstrap(now));
+    const reads = all(
+      stranger.index,
+      (i) => stranger.kademlia.findValue(cluster.now, immutableKey(contents[i] as Uint8Array)),
+      EventKind.DONE,
+    );
+    expect(reads.map((read) => contentOf(read))).toEqual(contents);
   });
 });
