@@ -128,13 +128,19 @@ describe('records among 64 nodes', () => {
     const at = (sequence: number) =>
       createMutable({ identity, namespace: 'stale', sequence, value: text(`${sequence}`), ttlSecs: DAY });
     expect(put(12, at(5)).done.code).toBe(Outcome.OK);
-    // From elsewhere, so that not the writer's own copy decides.
-    const { settled, done } = put(13, at(4));
+    const key = mutableKey(identity.publicKey, namespace('stale'), NONE_SALT);
+    // From a node that holds nothing of it, so that the network decides and not its own copy.
+    const elsewhere = cluster.nodes.find(
+      (node) => node.kademlia.book.find(cluster.now, key, 0, node.scratch) < 0,
+    );
+    const { settled, done } = put(elsewhere?.index as number, at(4));
     expect(settled?.code).toBe(Outcome.STALE);
     expect(done.sequence).toBe(5);
+    // What lost is not kept as its own, to be refreshed for ever.
+    expect(elsewhere?.kademlia.unpublish(cluster.now, key)).toBe(false);
     // And from the writer itself, at once.
     expect(put2(12, at(3)).done.code).toBe(Outcome.STALE);
-    expect(get(20, mutableKey(identity.publicKey, namespace('stale'), NONE_SALT)).done.sequence).toBe(5);
+    expect(get(20, key).done.sequence).toBe(5);
   });
 
   const put2 = (index: number, record: Uint8Array) =>
