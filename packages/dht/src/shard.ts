@@ -262,6 +262,8 @@ export class Shard {
         this.kademlia.handlePeerUnreachable(now, session.peer);
       } else if (session.kind === WireguardEventKind.PEER_CLOSED) {
         this.kademlia.handlePeerClosed(now, session.peer);
+      } else if (session.kind === WireguardEventKind.PEER_ROAMED) {
+        this.kademlia.handlePeerRoamed(now, session.peer);
       }
     }
     while (count < max && !this.#closed && this.kademlia.pollEvent(this.#event)) {
@@ -363,6 +365,7 @@ export class Shard {
         return path !== NONE && this.#pathBytes(path, out, offset) > 0;
       },
       bindIdentity: (now, peer, publicKey, offset) => wireguard.bindIdentity(now, peer, publicKey, offset),
+      doubt: (now, peer) => wireguard.doubt(now, peer),
     };
   }
 }

@@ -152,7 +152,7 @@ describe('opening and closing', () => {
   });
 
   it('rejects what runs and what comes after close, which is idempotent', async () => {
-    const dead = `${'ab'.repeat(32)}@127.0.0.1:9`;
+    const dead = `${(await node()).publicKey}@127.0.0.1:9`;
     const one = await node({ seeds: [dead] });
     const running = failure(one.get('0'.repeat(64)));
     const pinging = failure(one.ping(dead));

@@ -20,7 +20,7 @@ import {
   type Rng,
 } from '@molia/core';
 import { COMPACT_IPV4_BYTES, type ContactList, MessageType } from '@molia/wire';
-import { EVENTS_QUEUED_MAX, OFFLINE_FAILURES, PROBES_QUEUED_MAX } from './constants.ts';
+import { EVENTS_QUEUED_MAX, FAILURES_MAX, OFFLINE_FAILURES, PROBES_QUEUED_MAX } from './constants.ts';
 import { ContactFlag, Contacts } from './contacts.ts';
 import { Events } from './events.ts';
 import { Puller } from './records/puller.ts';
@@ -231,6 +231,8 @@ export class Shared {
     this.deadInARow++;
     contacts.silent(row, now);
     if (this.offline) contacts.quietUntil[row] = 0;
+    const peer = contacts.peers[row] as number;
+    if (peer !== NONE && (contacts.failures[row] as number) >= FAILURES_MAX) this.peers.doubt?.(now, peer);
     if (this.table.failed(now, row, this.offline) === Change.REMOVED) {
       this.tableChanged = true;
       this.count(Count.CONTACTS_EVICTED);

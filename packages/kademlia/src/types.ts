@@ -27,6 +27,8 @@ export interface Peers {
   endpoint(peer: number, out: Uint8Array, offset: number): boolean;
   /** Binds a key to a session that began without one; `false` when it does not map to the session's static key. */
   bindIdentity(now: Millis, peer: number, publicKey: Uint8Array, offset: number): boolean;
+  /** Requests to it die one after the other: its session may be gone at the other side. Optional. */
+  doubt?(now: Millis, peer: number): void;
 }
 
 /** Handle of a running operation; `NONE` = refused, too many run already (`operationsMax`). */

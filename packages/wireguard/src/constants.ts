@@ -92,6 +92,8 @@ export const AMPLIFICATION_MAX = 3;
 export const EXTENDED_ATTEMPTS = 2;
 /** A new early message may renew an initiation that is unanswered for this long: P90 of a distant round trip. */
 export const EARLY_RENEW_MS = 250;
+/** A session younger than this is not doubted: a burst of loss must not cost a handshake a request. */
+export const DOUBT_AGE_MS = 1_000;
 /** An initiation that asks for a large answer has this length: 3 * 432 = 1296 >= 92 + 1200. */
 export const LARGE_ANSWER_INITIATION_BYTES = 432;
 /** Bytes of one waiting message: 1200 by protocol.md section 2, more on probed paths. */

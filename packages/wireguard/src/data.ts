@@ -99,6 +99,11 @@ export function handleData(
   if (!sessions.windows.accept(session, low, high)) return state.drop(WireguardDrop.REPLAYED_DATA);
   const row = sessions.peer[session] as number;
   if (sessions.state[session] === UNCONFIRMED) confirm(state, now, row, session, path);
+  // A doubted session works after all.
+  else if (peers.current[row] === NONE && peers.previous[row] === session) {
+    peers.current[row] = session;
+    peers.previous[row] = NONE;
+  }
   state.provePath(row, path);
   state.authenticatedReceived(now, row);
   // Rule (a), receiving: once a session.

@@ -17,6 +17,7 @@ import {
 import {
   DATA_BYTES_MIN,
   DATA_HEADER_BYTES,
+  DOUBT_AGE_MS,
   EVENTS_RESERVE,
   EXTENDED,
   MACS_BYTES,
@@ -339,6 +340,24 @@ export class Wireguard implements Engine<WireguardEvent> {
     state.peers.persistentMs[row] = everyMs;
     if (everyMs === 0) state.clearDeadline(row, PERSISTENT);
     else state.setDeadline(row, PERSISTENT, now + everyMs);
+    return true;
+  }
+
+  /**
+   * The storey above asked in vain: the peer may have lost its session (a restart), which the published timers notice
+   * only after 15 s. Nothing more is sent on it until something arrives on it, so the next message makes a handshake.
+   * `false`: there is no session to doubt, or it is younger than a second, or the peer is a plain one.
+   */
+  doubt(now: Millis, peer: number): boolean {
+    const { peers, sessions } = this.#state;
+    const row = peers.handles.index(peer);
+    if (row === NONE || peers.has(row, PLAIN)) return false;
+    const session = peers.current[row] as number;
+    if (session === NONE || now - (sessions.createdAt[session] as number) < DOUBT_AGE_MS) return false;
+    sessions.free(peers.previous[row] as number);
+    peers.previous[row] = session;
+    peers.current[row] = NONE;
+    this.#state.count(Count.SESSIONS_DOUBTED);
     return true;
   }
 

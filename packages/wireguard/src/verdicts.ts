@@ -97,6 +97,7 @@ export const wireguardCounterNames = [
   'messages_dropped',
   'outbox_full',
   'events_lost',
+  'sessions_doubted',
 ] as const;
 
 /** Cells of the counters that are no drop. */
@@ -126,4 +127,5 @@ export const Count = {
   MESSAGES_DROPPED: 42,
   OUTBOX_FULL: 43,
   EVENTS_LOST: 44,
+  SESSIONS_DOUBTED: 45,
 } as const;
