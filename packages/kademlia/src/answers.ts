@@ -7,6 +7,7 @@ import {
   AnswerWriter,
   BODY_BYTES_MAX,
   CONTACTS_BESIDE_VALUE_MAX,
+  CONTACTS_MAX,
   ErrorCode,
   encodeNegotiate,
   HEADER_BYTES,
@@ -27,7 +28,7 @@ import {
   writePong,
   writeStoreResponse,
 } from '@molia/wire';
-import { ANSWER_CONTACTS_MAX, ANSWERS_QUEUED_MAX } from './constants.ts';
+import { ANSWERS_QUEUED_MAX } from './constants.ts';
 import { StoredRecord } from './records/store-port.ts';
 import type { Shared } from './shared.ts';
 
@@ -53,7 +54,7 @@ export class Answers {
   private tail = 0;
   private readonly shared: Shared;
   private readonly writer = new AnswerWriter();
-  private readonly nearest = new Int32Array(ANSWER_CONTACTS_MAX);
+  private readonly nearest = new Int32Array(CONTACTS_MAX);
   private readonly stored = new StoredRecord();
   private readonly view = new RecordView();
   private readonly observed = new Uint8Array(ENDPOINT_BYTES);
@@ -151,7 +152,7 @@ export class Answers {
       stored.sequence >= (this.b[at] as number) &&
       readRecord(stored.bytes, stored.offset, stored.length, view) >= 0;
     if (!held) {
-      this.addContacts(at, ANSWER_CONTACTS_MAX);
+      this.addContacts(at, CONTACTS_MAX);
       return writer.end();
     }
     const inline =
@@ -170,7 +171,7 @@ export class Answers {
     writer.beginFindValue(bytes, body);
     let more = book.firstProvider(now, this.keys, key, this.c[at] as number, stored);
     // Contacts first, but never so many that the providers find no room.
-    this.addContacts(at, more ? CONTACTS_BESIDE_VALUE_MAX : ANSWER_CONTACTS_MAX);
+    this.addContacts(at, more ? CONTACTS_BESIDE_VALUE_MAX : CONTACTS_MAX);
     for (; more; more = book.nextProvider(now, stored)) {
       if (readRecord(stored.bytes, stored.offset, stored.length, view) < 0) continue;
       if (!writer.addProvider(stored.bytes, view)) break;

@@ -2,7 +2,6 @@
 import { type Millis, NONE, type Transmit, TransmitFlag } from '@molia/core';
 import {
   HEADER_BYTES,
-  HeaderFlag,
   MessageType,
   NO_STAMP,
   Qos,
@@ -141,9 +140,4 @@ function flagsOf(type: number): number {
     default:
       return 0;
   }
-}
-
-/** Whether a message is an answer. */
-export function isResponse(flags: number): boolean {
-  return (flags & HeaderFlag.RESPONSE) !== 0;
 }

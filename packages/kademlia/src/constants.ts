@@ -10,9 +10,6 @@ import type { Tuning } from './types.ts';
 export const K = 20;
 export const K_MIN = 16;
 export const K_MAX = 32;
-/** Contacts in an answer without a value, and beside one (protocol.md 2). */
-export const ANSWER_CONTACTS_MAX = 20;
-export const VALUE_CONTACTS_MAX = 8;
 /** Capacity of the three farthest buckets: fewer hops for everyone who is far, by proximity (evidence 3.1). */
 export const FAR_BUCKETS: readonly number[] = [128, 64, 40];
 /** RTO = SRTT + 4 RTTVAR within these bounds (protocol.md 5). */

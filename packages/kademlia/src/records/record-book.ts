@@ -63,8 +63,6 @@ import {
 } from './record-verdicts.ts';
 import { PutVerdict, RecordMark, type RecordStore, StoredRecord } from './store-port.ts';
 
-export { AcceptRequest, FindVerdict, RecordVerdict } from './record-verdicts.ts';
-
 export interface RecordBookOptions {
   readonly store: RecordStore;
   readonly curves: Curves;
