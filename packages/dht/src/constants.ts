@@ -2,17 +2,17 @@
 
 // Specification
 
-/** protocol.md section 6: longest value of a record, bytes. */
+/** docs/spec/records.md: longest value of a record, bytes. */
 export const VALUE_BYTES_MAX = 65_536;
-/** protocol.md section 2. */
+/** docs/spec/records.md. */
 export const NAMESPACE_BYTES_MAX = 255;
 export const SALT_BYTES_MAX = 64;
 export const META_BYTES_MAX = 128;
 /** A sequence is a double without loss. */
 export const SEQUENCE_MAX = Number.MAX_SAFE_INTEGER;
-/** protocol.md section 2: longest value that travels inside one datagram, bytes. */
+/** docs/spec/records.md: longest value that travels inside one datagram, bytes. */
 export const INLINE_BYTES_MAX = 1000;
-/** protocol.md section 6: default time to live of a record, seconds. */
+/** docs/spec/records.md: default time to live of a record, seconds. */
 export const TTL_SECS_DEFAULT = 86_400;
 /** Storing nodes clamp longer ones to it. */
 export const TTL_SECS_MAX = 86_400;

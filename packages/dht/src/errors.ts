@@ -1,5 +1,5 @@
 /**
- * Errors of the assembly. Two families (house rule: never mixed):
+ * Errors of the assembly. Two families, never mixed:
  *
  * - *Misuse* is thrown synchronously as a TypeError or RangeError that carries a `code` ({@link InputErrorCode});
  *   nothing was sent or stored.
