@@ -205,6 +205,7 @@ export function writeInitiation(state: State, now: Millis, row: number, out: Tra
     base + STATIC_KEY,
     peers.bytes,
     base + SHARED,
+    extended ? state.presharedKey : undefined,
     bytes,
     offset + 8,
     length - INITIATION_PAYLOAD_OFFSET - TAG_BYTES - MACS_BYTES,

@@ -1,6 +1,7 @@
 /**
  * Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s (Noise revision 34; WireGuard section 5.4) with prologue and payloads as
- * parameters, by offset. Two messages: initiation `e, es, s, ss, payload` and response `e, ee, se, psk, payload`.
+ * parameters, by offset. Two messages: initiation `e, es, s, ss, payload` and response `e, ee, se, psk, payload`. With a
+ * pre-shared key for its payload, the initiation is `e, es, s, ss, psk, payload` (modifiers `psk1+psk2`, section 9.4).
  * Refuses all-zero Diffie-Hellman results; a message that does not open changes no state of ours.
  */
 import { type Curves, copyBytes } from '@molia/core';
@@ -58,7 +59,8 @@ export class Noise {
 
   /**
    * Writes an initiation at `out[offset]`; the payload's plaintext already lies at `offset + 80` and its tag goes
-   * behind it. `shared` is the static-static result; the new state goes to `state`. `false`: `remote` is a bad key.
+   * behind it. `shared` is the static-static result; `psk` seals the payload too, `undefined` = as WireGuard. The new
+   * state goes to `state`. `false`: `remote` is a bad key.
    */
   writeInitiation(
     state: Uint8Array,
@@ -68,6 +70,7 @@ export class Noise {
     remoteOffset: number,
     shared: Uint8Array,
     sharedOffset: number,
+    psk: Uint8Array | undefined,
     out: Uint8Array,
     offset: number,
     payloadLength: number,
@@ -83,6 +86,7 @@ export class Noise {
     copyBytes(out, offset + 32, this.publicKey, 0, KEY_BYTES);
     this.#seal(state, stateOffset, out, offset + 32, KEY_BYTES);
     this.#mixKey(state, stateOffset, shared, sharedOffset);
+    if (psk !== undefined) this.#mixPsk(state, stateOffset, psk);
     this.#seal(state, stateOffset, out, offset + NOISE_INITIATION_BYTES, payloadLength);
     return true;
   }
@@ -101,15 +105,17 @@ export class Noise {
     return true;
   }
 
-  /** Second half: opens the payload in place, given the static-static result for `remoteStatic`. */
+  /** Second half: opens the payload in place, given the static-static result for `remoteStatic` and the writer's `psk`. */
   readInitiationPayload(
     shared: Uint8Array,
     sharedOffset: number,
+    psk: Uint8Array | undefined,
     bytes: Uint8Array,
     offset: number,
     payloadLength: number,
   ): boolean {
     this.#mixKey(this.state, 0, shared, sharedOffset);
+    if (psk !== undefined) this.#mixPsk(this.state, 0, psk);
     return this.#open(this.state, 0, bytes, offset + NOISE_INITIATION_BYTES, payloadLength);
   }
 

@@ -131,7 +131,8 @@ function openInitiation(
   if (!cached && !noise.staticShared(state.shared, remote)) return WireguardDrop.BAD_HANDSHAKE;
   const shared = cached ? peers.bytes : state.shared;
   const sharedOffset = cached ? row * PEER_BYTES + SHARED : 0;
-  if (!noise.readInitiationPayload(shared, sharedOffset, bytes, offset + 8, payloadLength)) {
+  const psk = extended ? state.presharedKey : undefined;
+  if (!noise.readInitiationPayload(shared, sharedOffset, psk, bytes, offset + 8, payloadLength)) {
     return WireguardDrop.BAD_HANDSHAKE;
   }
   const stamp = offset + INITIATION_PAYLOAD_OFFSET;

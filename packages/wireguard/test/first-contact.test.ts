@@ -16,7 +16,7 @@ import {
 } from '@molia/core';
 import { expect, it } from 'vitest';
 import { CONSTRUCTION, IDENTIFIER } from '../src/constants.ts';
-import { createWireguard, nobleCipher, type Wireguard } from '../src/index.ts';
+import { createWireguard, nobleCipher, type Wireguard, WireguardDrop } from '../src/index.ts';
 import { ascii } from '../src/macs.ts';
 import { Noise } from '../src/noise.ts';
 
@@ -78,7 +78,8 @@ it('its fields lie where the page says', () => {
   expect(toHex(noise.remoteStatic)).toBe(toHex(mapped));
   const shared = new Uint8Array(32);
   noise.staticShared(shared, noise.remoteStatic);
-  expect(noise.readInitiationPayload(shared, 0, initiation, 8, 50 + length)).toBe(true);
+  const psk = fromHex(vector.presharedKey);
+  expect(noise.readInitiationPayload(shared, 0, psk, initiation, 8, 50 + length)).toBe(true);
   const payload = initiation.slice(88, 88 + 50 + length);
   expect(toHex(payload.slice(0, 12))).toBe(vector.tai64n);
   expect(toHex(payload.slice(12, 44))).toBe(vector.initiator.identityKey);
@@ -90,4 +91,22 @@ it('its fields lie where the page says', () => {
   expect(response.length).toBe(92 + vector.answer.length / 2);
   expect([...response.slice(0, 4)]).toEqual([2, 1, 0, 0]);
   expect(toHex(response.slice(8, 12))).toBe(toHex(initiation.slice(4, 8)));
+});
+
+it('another network cannot open the early data, and stays silent', () => {
+  const initiation = fromHex(vector.initiation);
+  const other = fromHex(vector.presharedKey);
+  other[0] = (other[0] as number) ^ 1;
+  const stranger = createWireguard({
+    staticSecret: fromHex(vector.responder.staticSecret),
+    identityKey: fromHex(vector.responder.identityKey),
+    presharedKey: other,
+    curves: nobleCurves,
+    cipher: nobleCipher,
+    rng: scripted(vector.responder.ephemeral, vector.responder.randomWord),
+    wallMsAtZero: vector.wallMs,
+    pathBytes: () => 0,
+  });
+  expect(stranger.handleDatagram(0, 2, initiation, 0, initiation.length)).toBe(WireguardDrop.BAD_HANDSHAKE);
+  expect(stranger.pollTransmit(0, createTransmit())).toBe(false);
 });

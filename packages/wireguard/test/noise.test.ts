@@ -52,7 +52,19 @@ describe.each(ciphers.map((cipher) => [cipher.name, cipher] as const))(
       one.set(payload, 80);
       const ephemeral = fromHex(ikpsk2.init_ephemeral);
       expect(
-        initiator.writeInitiation(state, 0, ephemeral, remote, 0, shared, 0, one, 0, payload.length),
+        initiator.writeInitiation(
+          state,
+          0,
+          ephemeral,
+          remote,
+          0,
+          shared,
+          0,
+          undefined,
+          one,
+          0,
+          payload.length,
+        ),
       ).toBe(true);
       expect(toHex(one)).toBe(first.ciphertext);
 
@@ -60,7 +72,7 @@ describe.each(ciphers.map((cipher) => [cipher.name, cipher] as const))(
       expect(toHex(responder.remoteStatic)).toBe(toHex(initiator.publicKey));
       const mirrored = new Uint8Array(32);
       expect(responder.staticShared(mirrored, responder.remoteStatic)).toBe(true);
-      expect(responder.readInitiationPayload(mirrored, 0, one, 0, payload.length)).toBe(true);
+      expect(responder.readInitiationPayload(mirrored, 0, undefined, one, 0, payload.length)).toBe(true);
       expect(toHex(one.slice(80, 80 + payload.length))).toBe(first.payload);
 
       const answer = fromHex(second.payload);
@@ -108,7 +120,19 @@ describe.each(ciphers.map((cipher) => [cipher.name, cipher] as const))(
       message[0] = 1;
       view.setUint32(4, v.init_index, true);
       message.set(fromHex(v.tai64n), 88);
-      initiator.writeInitiation(state, 0, fromHex(v.init_ephemeral), remote, 0, shared, 0, message, 8, 12);
+      initiator.writeInitiation(
+        state,
+        0,
+        fromHex(v.init_ephemeral),
+        remote,
+        0,
+        shared,
+        0,
+        undefined,
+        message,
+        8,
+        12,
+      );
       const macs = new Macs(cipher, NO_RNG, initiator.publicKey);
       const theirs = new Macs(cipher, NO_RNG, responder.publicKey);
       const mac1Key = new Uint8Array(32);
@@ -125,7 +149,7 @@ describe.each(ciphers.map((cipher) => [cipher.name, cipher] as const))(
       expect(toHex(opened)).toBe(v.cookie);
 
       expect(responder.readInitiationStatic(message, 8)).toBe(true);
-      expect(responder.readInitiationPayload(shared, 0, message, 8, 12)).toBe(true);
+      expect(responder.readInitiationPayload(shared, 0, undefined, message, 8, 12)).toBe(true);
       expect(toHex(message.slice(88, 100))).toBe(v.tai64n);
       const handshake = responder.state.slice();
       const response = new Uint8Array(92);
@@ -161,7 +185,7 @@ describe.each(ciphers.map((cipher) => [cipher.name, cipher] as const))(
       expect(noise.staticShared(out.subarray(0, 32), zero)).toBe(false);
       const state = new Uint8Array(NOISE_STATE_BYTES);
       const ephemeral = fromHex(v.init_ephemeral);
-      expect(noise.writeInitiation(state, 0, ephemeral, zero, 0, zero, 0, out, 8, 12)).toBe(false);
+      expect(noise.writeInitiation(state, 0, ephemeral, zero, 0, zero, 0, undefined, out, 8, 12)).toBe(false);
       expect(noise.readInitiationStatic(new Uint8Array(148), 8)).toBe(false);
       expect(noise.readResponse(state, 0, zero, new Uint8Array(92), 12, 0)).toBe(false);
       expect(noise.writeResponse(state, 0, ephemeral, zero, 0, zero, out, 8, 0)).toBe(false);
