@@ -164,6 +164,17 @@ switch (what) {
     env.MOLIA_FUZZ_RUNS ??= '1000000';
     become(process.execPath, [...vitest, ...(args.length ? args : ['fuzz']), '--testTimeout=3600000']);
     break;
+  case 'long':
+    // What waits on real clocks: WireGuard's own 120-second rekey against wireguard-go.
+    install();
+    build();
+    env.MOLIA_LONG = '1';
+    become(process.execPath, [
+      ...vitest,
+      ...(args.length ? args : ['packages/wireguard/test/interop']),
+      '--testTimeout=600000',
+    ]);
+    break;
   case 'check':
     install();
     build();
@@ -201,6 +212,6 @@ switch (what) {
         rmSync(join(root, d, sub), { recursive: true, force: true });
     break;
   default:
-    console.error(`unknown: ${what}. One of: start test build bench check format fuzz nodes clean`);
+    console.error(`unknown: ${what}. One of: start test build bench check format fuzz long nodes clean`);
     process.exit(2);
 }
