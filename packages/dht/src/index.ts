@@ -1,4 +1,5 @@
 export type { MoliaError } from '@molia/core';
+export { createNodeCurves, type NodeCurves } from './curves-node.ts';
 export type { InputErrorCode, MoliaErrorCode } from './errors.ts';
 export { isMoliaError } from './errors.ts';
 export { createNode } from './node.ts';
