@@ -69,8 +69,7 @@ export class Asker {
     }
     const body = out.offset + HEADER_BYTES;
     const length = this.writeBody(type, row, contact, op, out.bytes, body);
-    const stream = type === MessageType.STORE && op !== undefined ? op.ageSecs : 0;
-    writeHeader(out.bytes, out.offset, type, 0, Qos.CONTROL, requests.correlation(row), stream);
+    writeHeader(out.bytes, out.offset, type, 0, Qos.CONTROL, requests.correlation(row), 0);
     out.to = peer;
     out.length = HEADER_BYTES + length;
     out.flags = flagsOf(type);
@@ -102,7 +101,8 @@ export class Asker {
         return writeAnnounceRequest(bytes, body, op.record, op.view, NO_STAMP);
       default: {
         const cas = this.publisher.withoutCas(op, contact) ? -1 : op.cas;
-        return writeStoreRequest(bytes, body, op.record, op.view, op.form, op.hash, 0, cas, NO_STAMP);
+        const { record, view, form, hash, ageSecs } = op;
+        return writeStoreRequest(bytes, body, record, view, form, hash, 0, cas, NO_STAMP, ageSecs);
       }
     }
   }

@@ -96,8 +96,7 @@ export class StoreResponder {
     }
     accept.cas = store.cas;
     accept.sequenceExpected = store.sequenceExpected;
-    // The stream field of a STORE says for how many seconds the sender already held the record.
-    accept.ageSecs = header.stream;
+    accept.ageSecs = store.ageSecs;
     accept.peerKey = shared.contacts.keys;
     accept.peerKeyOffset = row * ID_BYTES;
     const outcome = shared.book.accept(now, bytes, record.offset, record.length, accept);

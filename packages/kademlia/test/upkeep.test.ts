@@ -1,6 +1,17 @@
 /** What the engine does by itself over hours: republishing, refreshing, staying quiet otherwise. */
+import { TAKEN } from '@molia/core';
 import { Outcome } from '@molia/kademlia';
-import { createImmutable, createProvider, immutableKey, MessageType } from '@molia/wire';
+import {
+  createImmutable,
+  createProvider,
+  HEADER_BYTES,
+  Header,
+  immutableKey,
+  MessageType,
+  readHeader,
+  readStoreRequest,
+  StoreRequestView,
+} from '@molia/wire';
 import { describe, expect, it } from 'vitest';
 import { Cluster } from './cluster.ts';
 
@@ -48,6 +59,33 @@ describe('a record with a life of one hour', () => {
       for (const node of cluster.nodes) node.alive = true;
       cluster.run(1_000);
     }
+  });
+
+  it('ends with its life however often stewards pass it on, for each says how old its copy is', () => {
+    const cluster = new Cluster({ nodes: 30, seed: 76 });
+    cluster.join();
+    const content = new Uint8Array(300).fill(7);
+    const key = immutableKey(content);
+    const stated = cluster.now;
+    cluster.perform(0, (kademlia, now) => kademlia.store(now, createImmutable(content, HOUR)), true);
+    cluster.kill(0);
+    const [view, header] = [new StoreRequestView(), new Header()];
+    const ages: number[] = [];
+    cluster.tap = (_from, _to, bytes) => {
+      if (bytes[1] !== MessageType.STORE) return true;
+      readHeader(bytes, 0, bytes.length, header);
+      expect(header.stream).toBe(0);
+      expect(readStoreRequest(bytes, HEADER_BYTES, bytes.length - HEADER_BYTES, view)).toBe(TAKEN);
+      expect(Math.abs(view.ageSecs - (cluster.now - stated) / 1_000)).toBeLessThan(30);
+      ages.push(view.ageSecs);
+      return true;
+    };
+    cluster.run(0.9 * HOUR * 1_000);
+    expect(ages.length).toBeGreaterThan(20);
+    expect(Math.min(...ages)).toBeGreaterThan(0.4 * HOUR);
+    expect(holders(cluster, key)).toBeGreaterThanOrEqual(20);
+    cluster.run(0.11 * HOUR * 1_000);
+    expect(holders(cluster, key)).toBe(0);
   });
 
   it('is gone after its life when nobody republishes it', () => {

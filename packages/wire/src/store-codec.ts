@@ -32,6 +32,7 @@ const STORE_CAS = (2 << 3) | VARINT;
 const STORE_SEQUENCE = (3 << 3) | VARINT;
 const STORE_STAMP_SALT = (4 << 3) | BYTES;
 const STORE_STAMP_NONCE = (5 << 3) | VARINT;
+const STORE_AGE = (6 << 3) | VARINT;
 const ANNOUNCE_STAMP_SALT = (2 << 3) | BYTES;
 const ANNOUNCE_STAMP_NONCE = (3 << 3) | VARINT;
 const BYTES_1 = (1 << 3) | BYTES;
@@ -58,13 +59,15 @@ export class Stamp {
 /** The absent stamp. */
 export const NO_STAMP: Readonly<Stamp> = Object.freeze(new Stamp());
 
-/** A STORE, or an ANNOUNCE_PROVIDER (whose `cas` is always false). */
+/** A STORE, or an ANNOUNCE_PROVIDER (whose `cas` is always false and `ageSecs` 0). */
 export class StoreRequestView {
   readonly record = new RecordView();
   cas = false;
   /** What must be held now, below 2^53; 0 = nothing. */
   sequenceExpected = 0;
   readonly stamp = new Stamp();
+  /** u32: seconds since the record's publisher stated it. */
+  ageSecs = 0;
 }
 
 export class StoreResponseView {
@@ -130,7 +133,8 @@ function writeStamp(
 
 /**
  * Writes a STORE of the record in `view`. `sequenceExpected` < 0: no compare-and-swap. `hash`: the value's BLAKE3,
- * read only where `form` is DETACHED and the value is inside. The caller sees to it that the result fits.
+ * read only where `form` is DETACHED and the value is inside. `ageSecs`: u32, 0 from the publisher itself. The caller
+ * sees to it that the result fits.
  */
 export function writeStoreRequest(
   bytes: Uint8Array,
@@ -142,13 +146,15 @@ export function writeStoreRequest(
   hashOffset: number,
   sequenceExpected: number,
   stamp: Readonly<Stamp>,
+  ageSecs: number,
 ): number {
   let at = writeNested(bytes, offset, source, view, form, hash, hashOffset);
   if (sequenceExpected >= 0) {
     at = writeNumberField(bytes, at, STORE_CAS, 1);
     at = writeWideField(bytes, at, STORE_SEQUENCE, highOf(sequenceExpected), sequenceExpected | 0);
   }
-  return writeStamp(bytes, at, STORE_STAMP_SALT, STORE_STAMP_NONCE, stamp) - offset;
+  at = writeStamp(bytes, at, STORE_STAMP_SALT, STORE_STAMP_NONCE, stamp);
+  return writeNumberField(bytes, at, STORE_AGE, ageSecs | 0) - offset;
 }
 
 /** Writes an ANNOUNCE_PROVIDER of the provider record in `view`. */
@@ -195,12 +201,13 @@ function readRequest(
   out: StoreRequestView,
   saltTag: number,
   nonceTag: number,
-  withCas: boolean,
+  isStore: boolean,
 ): Verdict {
   let seen = false;
   const stamp = out.stamp;
   out.cas = false;
   out.sequenceExpected = 0;
+  out.ageSecs = 0;
   stamp.bytes = bytes;
   stamp.saltOffset = offset;
   stamp.saltLength = 0;
@@ -222,11 +229,13 @@ function readRequest(
     } else if (tag === nonceTag) {
       stamp.nonceHigh = reader.high >>> 0;
       stamp.nonceLow = reader.low >>> 0;
-    } else if (withCas && tag === STORE_CAS) {
+    } else if (isStore && tag === STORE_CAS) {
       out.cas = reader.low !== 0 || reader.high !== 0;
-    } else if (withCas && tag === STORE_SEQUENCE) {
+    } else if (isStore && tag === STORE_SEQUENCE) {
       if (!reader.isSafe()) return WireDrop.RANGE;
       out.sequenceExpected = reader.high * TWO_32 + (reader.low >>> 0);
+    } else if (isStore && tag === STORE_AGE) {
+      out.ageSecs = reader.low >>> 0;
     }
   }
   if (verdict < 0) return verdict;

@@ -129,6 +129,7 @@ describe('a datagram', () => {
       0,
       -1,
       NO_STAMP,
+      0xffff_ffff,
     );
     expect(length).toBeLessThanOrEqual(BODY_BYTES_MAX);
   });

@@ -315,5 +315,6 @@ it('starts every reading from nothing', () => {
     sequenceExpected: 0n,
     stampSalt: '',
     stampNonce: 0n,
+    ageSecs: 0,
   });
 });

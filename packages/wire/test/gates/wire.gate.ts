@@ -140,9 +140,31 @@ export const operations: GateOperation[] = [
       const { source, view: held } = record();
       const { WHOLE, DETACHED } = wire.RecordForm;
       return () => {
-        let length = wire.writeStoreRequest(bytes, 0, source, held, WHOLE, NONE, 0, 2 ** 40, wire.NO_STAMP);
+        let length = wire.writeStoreRequest(
+          bytes,
+          0,
+          source,
+          held,
+          WHOLE,
+          NONE,
+          0,
+          2 ** 40,
+          wire.NO_STAMP,
+          0,
+        );
         sink[0] = wire.readStoreRequest(bytes, 0, length, view);
-        length = wire.writeStoreRequest(bytes, 0, source, held, DETACHED, keys, 0, -1, wire.NO_STAMP);
+        length = wire.writeStoreRequest(
+          bytes,
+          0,
+          source,
+          held,
+          DETACHED,
+          keys,
+          0,
+          -1,
+          wire.NO_STAMP,
+          2 ** 32 - 1,
+        );
         sink[0] = wire.readStoreRequest(bytes, 0, length, view);
       };
     },

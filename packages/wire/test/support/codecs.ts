@@ -280,7 +280,7 @@ export const codecs: readonly CodecCase[] = [
     type: wire.MessageType.STORE,
     schema: pb.StoreRequestSchema,
     arbitrary: arbitraries.storeRequest,
-    write(bytes, offset, { record, cas, sequenceExpected, stampSalt, stampNonce }) {
+    write(bytes, offset, { record, cas, sequenceExpected, stampSalt, stampNonce, ageSecs }) {
       const { source, view } = viewOf(record as WireRecord);
       const expected = cas ? Number(sequenceExpected) : -1;
       const stamp = stampOf(stampSalt, stampNonce);
@@ -294,6 +294,7 @@ export const codecs: readonly CodecCase[] = [
         0,
         expected,
         stamp,
+        ageSecs,
       );
     },
     read: (bytes, offset, length) => wire.readStoreRequest(bytes, offset, length, storeView),
@@ -302,13 +303,15 @@ export const codecs: readonly CodecCase[] = [
       cas: storeView.cas,
       sequenceExpected: BigInt(storeView.sequenceExpected),
       ...seenStamp(),
+      ageSecs: storeView.ageSecs,
     }),
-    expected: ({ record, cas, sequenceExpected, stampSalt, stampNonce }) => ({
+    expected: ({ record, cas, sequenceExpected, stampSalt, stampNonce, ageSecs }) => ({
       record: plainRecord(record),
       cas,
       sequenceExpected,
       stampSalt: hex(stampSalt),
       stampNonce,
+      ageSecs,
     }),
   }),
   define({

@@ -102,8 +102,8 @@ const findValueResponse = fc
 const stamp = { stampSalt: bytes(0, 32), stampNonce: u64 };
 const storeRequest = fc
   .oneof(
-    fc.record({ record: stored, ...stamp }),
-    fc.record({ record: stored, cas: fc.constant(true), sequenceExpected: u53, ...stamp }),
+    fc.record({ record: stored, ...stamp, ageSecs: u32 }),
+    fc.record({ record: stored, cas: fc.constant(true), sequenceExpected: u53, ...stamp, ageSecs: u32 }),
   )
   .map((init) => create(StoreRequestSchema, init));
 const announceRequest = fc

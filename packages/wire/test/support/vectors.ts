@@ -76,12 +76,14 @@ const SAMPLES: { readonly [name: string]: readonly Plain[] } = {
   STORE: [
     { record: asMessage(immutableRecord) },
     { record: asMessage(mutableRecord), cas: true },
+    { record: asMessage(mutableRecord), ageSecs: 43_200 },
     {
       record: asMessage(wire.detachRecord(mutableRecord)),
       cas: true,
       sequenceExpected: 2n ** 32n,
       stampSalt: utf8('salt'),
       stampNonce: 2n ** 64n - 1n,
+      ageSecs: 2 ** 32 - 1,
     },
   ],
   ANNOUNCE_PROVIDER: [
