@@ -11,7 +11,8 @@ export const driver: Driver = {
   },
   async client(bootstrap) {
     const seeds = bootstrap as string[];
-    const node = await createNode({ listen: ['127.0.0.1:0'], seeds });
+    // A client stores nothing itself, as hyperdht's does not: every get asks the network.
+    const node = await createNode({ listen: ['127.0.0.1:0'], seeds, client: true });
     await node.joinBootstrap();
     const first = seeds[0] as string;
     return {

@@ -34,7 +34,7 @@ export async function network(options: NetworkOptions, report: Report): Promise<
         // A first round that does not count: sessions stand and code is compiled, as in any running node.
         await client.run({
           kind: 'store',
-          count: Math.ceil(options.count / 4),
+          count: Math.ceil(options.count / 2),
           valueBytes: options.valueBytes,
         });
         const stored = await client.run({
