@@ -28,6 +28,12 @@ describe('TypeScript examples', () => {
     expect(packages.filter((f) => !blocks.some((b) => b.file === f))).toEqual([]);
   });
 
+  test('of a package fit fifteen lines', () => {
+    const lines = (code: string) => code.split('\n').filter((line) => line.trim() !== '').length;
+    const long = blocks.filter((b) => b.file.startsWith('packages/') && lines(b.code) > 15);
+    expect(long.map((b) => b.name)).toEqual([]);
+  });
+
   test.each(blocks)('$name runs', async ({ file, code }) => {
     const { build } = await import('esbuild');
     const out = join(work, `${file.replaceAll('/', '-')}-${blocks.findIndex((b) => b.code === code)}.mjs`);

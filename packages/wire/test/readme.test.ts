@@ -1,22 +1,8 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import * as limits from '../src/constants.ts';
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
-
-it('the example of the README has at most fifteen lines and runs', async () => {
-  const example = /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? '';
-  const lines = example.split('\n').filter((line) => line.trim() !== '');
-  expect(lines.length).toBeGreaterThan(5);
-  expect(lines.length).toBeLessThanOrEqual(15);
-  const file = new URL(`./readme-example-${process.pid}.ts`, import.meta.url);
-  writeFileSync(file, example.replaceAll("'@molia/wire'", "'../src/index.ts'"));
-  try {
-    await import(file.href);
-  } finally {
-    rmSync(file);
-  }
-});
 
 it('the limits of the README are those of the code', () => {
   const numbers = (row: string) =>

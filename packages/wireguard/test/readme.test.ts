@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,20 +9,6 @@ import * as limits from '../src/constants.ts';
 import { DEFAULTS } from '../src/options.ts';
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
-
-it('the example of the README has at most fifteen lines and runs', async () => {
-  const example = /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? '';
-  const lines = example.split('\n').filter((line) => line.trim() !== '');
-  expect(lines.length).toBeGreaterThan(5);
-  expect(lines.length).toBeLessThanOrEqual(15);
-  const file = new URL(`./readme-example-${process.pid}.ts`, import.meta.url);
-  writeFileSync(file, example.replaceAll("'@molia/wireguard'", "'../src/index.ts'"));
-  try {
-    await import(file.href);
-  } finally {
-    rmSync(file);
-  }
-});
 
 it('the limits of the README are those of the code', () => {
   const row = (name: string) => new RegExp(`^\\| ${name} \\| (.*?) \\|`, 'm').exec(readme)?.[1] ?? '';
