@@ -29,7 +29,15 @@ import { createNodeRegistry } from './node-metrics.ts';
 import { type ResolvedOptions, resolveNodeOptions } from './node-options.ts';
 import { Operations } from './operations.ts';
 import { PeerstoreKeeper } from './peerstore-keeper.ts';
-import { endpointOf, iterateProviders, lookupNodes, pingContact, readMutable, readValue } from './reads.ts';
+import {
+  askContact,
+  endpointOf,
+  iterateProviders,
+  lookupNodes,
+  pingContact,
+  readMutable,
+  readValue,
+} from './reads.ts';
 import { literalContact, parseSeed, resolveSeeds } from './seeds.ts';
 import { Shard } from './shard.ts';
 import type {
@@ -39,6 +47,7 @@ import type {
   GetOptions,
   Hex,
   Key,
+  LookupContact,
   LookupResult,
   MoliaNode,
   MutableResult,
@@ -287,21 +296,16 @@ class Node implements MoliaNode {
   }
 
   ping(peer: Key, options?: OperationOptions): Promise<PingResult> {
-    const seed = typeof peer === 'string' && peer.includes('@') ? parseSeed(peer) : undefined;
-    const publicKey = seed?.publicKey ?? keyInput('peer', peer);
-    const resolved = callOptions('ping', OPERATION, options);
-    return this.#call(`ping ${short(publicKey)}`, resolved, limits.TIMEOUT_MS_DEFAULT, async (call) => {
-      if (seed === undefined) {
-        return pingContact(this.#context, publicKey, await endpointOf(this.#context, publicKey, call), call);
-      }
-      const literal = literalContact(seed);
-      if (literal !== undefined) return pingContact(this.#context, publicKey, literal.endpoint, call);
-      const { contacts, failed } = await call.race(resolveSeeds([seed], []));
-      if (contacts[0] === undefined) {
-        throw dhtError('SEED_UNRESOLVED', `${seed.host} cannot be resolved`, { cause: failed[0]?.cause });
-      }
-      return pingContact(this.#context, publicKey, contacts[0].endpoint, call);
-    });
+    return this.#toPeer('ping', peer, options, (publicKey, endpoint, call) =>
+      pingContact(this.#context, publicKey, endpoint, call),
+    );
+  }
+
+  findNode(peer: Key, target: Key, options?: OperationOptions): Promise<readonly LookupContact[]> {
+    const bytes = keyInput('target', target);
+    return this.#toPeer('findNode', peer, options, (publicKey, endpoint, call) =>
+      askContact(this.#context, publicKey, endpoint, bytes, call),
+    );
   }
 
   lookup(target: Key, options?: OperationOptions): Promise<LookupResult> {
@@ -398,6 +402,30 @@ class Node implements MoliaNode {
     } finally {
       this.#end(call);
     }
+  }
+
+  /** Runs a call that talks to one peer, given by seed string or by its bare key. */
+  #toPeer<T>(
+    name: string,
+    peer: Key,
+    options: OperationOptions | undefined,
+    work: (publicKey: Uint8Array, endpoint: Uint8Array, call: Call) => Promise<T>,
+  ): Promise<T> {
+    const seed = typeof peer === 'string' && peer.includes('@') ? parseSeed(peer) : undefined;
+    const publicKey = seed?.publicKey ?? keyInput('peer', peer);
+    const resolved = callOptions(name, OPERATION, options);
+    return this.#call(`${name} ${short(publicKey)}`, resolved, limits.TIMEOUT_MS_DEFAULT, async (call) => {
+      if (seed === undefined) {
+        return work(publicKey, await endpointOf(this.#context, publicKey, call), call);
+      }
+      const literal = literalContact(seed);
+      if (literal !== undefined) return work(publicKey, literal.endpoint, call);
+      const { contacts, failed } = await call.race(resolveSeeds([seed], []));
+      if (contacts[0] === undefined) {
+        throw dhtError('SEED_UNRESOLVED', `${seed.host} cannot be resolved`, { cause: failed[0]?.cause });
+      }
+      return work(publicKey, contacts[0].endpoint, call);
+    });
   }
 
   #begin(what: string, options: OperationOptions, timeoutMs: number): Call {

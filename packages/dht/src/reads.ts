@@ -1,11 +1,11 @@
-/** The reading half of the API: get, getMutable, findProviders, lookup, ping. Arguments are checked already. */
-import { equalBytes, nodeIdOf, toHex } from '@molia/core';
+/** The reading half of the API: get, getMutable, findProviders, lookup, ping, findNode. Arguments are checked already. */
+import { equalBytes, formatEndpoint, type MoliaError, nodeIdOf, toHex } from '@molia/core';
 import { type ContactInfo, EventKind, Outcome, StoredRecord } from '@molia/kademlia';
 import { mutableKey, ProviderValueView, RecordFlag, RecordType, readProviderValue } from '@molia/wire';
 import type { Call } from './call.ts';
 import { type Context, contactText, type FoundRecord, foundRecord, outcomeError, short } from './context.ts';
-import { dhtError } from './errors.ts';
-import type { Hex, LookupResult, MutableValue, PingResult, Provider } from './types.ts';
+import { dhtError, type MoliaErrorCode } from './errors.ts';
+import type { Hex, LookupContact, LookupResult, MutableValue, PingResult, Provider } from './types.ts';
 
 const providerView = new ProviderValueView();
 
@@ -130,13 +130,33 @@ export function pingContact(
     start: (now) => context.shard.kademlia.ping(now, publicKey, endpoint),
     done: (event) => {
       const text = contactText({ publicKey, id: nodeIdOf(publicKey), endpoint });
-      if (event.code !== Outcome.OK) {
-        throw dhtError('PEER_UNREACHABLE', `ping ${text.endpoint}: no answer`, {
-          hint: 'check that the node runs, that the key is its own, and that `network` is the same on both sides',
-        });
-      }
+      if (event.code !== Outcome.OK) throw unreachable(`ping ${text.endpoint}`);
       return { ...text, rttMs: event.a };
     },
+  });
+}
+
+/** The contacts that one node names for a target, as it tells them. */
+export function askContact(
+  context: Context,
+  publicKey: Uint8Array,
+  endpoint: Uint8Array,
+  target: Uint8Array,
+  call: Call,
+): Promise<readonly LookupContact[]> {
+  const { kademlia } = context.shard;
+  return context.operations.run(call, {
+    start: (now) => kademlia.ask(now, publicKey, endpoint, target),
+    done: (event) => {
+      if (event.code !== Outcome.OK) throw unreachable(`findNode ${formatEndpoint(endpoint)}`);
+      return kademlia.closest(event.op).map(contactText);
+    },
+  });
+}
+
+function unreachable(what: string): MoliaError<MoliaErrorCode> {
+  return dhtError('PEER_UNREACHABLE', `${what}: no answer`, {
+    hint: 'check that the node runs, that the key is its own, and that `network` is the same on both sides',
   });
 }
 

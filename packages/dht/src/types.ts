@@ -288,6 +288,12 @@ export interface MoliaNode {
    * Rejects: PEER_UNREACHABLE, NOT_FOUND, TIMEOUT, ABORTED, CLOSED.
    */
   ping(peer: Key, options?: OperationOptions): Promise<PingResult>;
+  /**
+   * Asks one peer, given as for `ping`, which nodes near `target` it knows: one request, at most 20 contacts, closest
+   * first. They are what the peer says, not checked, and may be dead or invented; `lookup` returns only nodes that
+   * answered. Rejects as `ping`; PEER_UNREACHABLE too when the peer only asks (a client) or refuses.
+   */
+  findNode(peer: Key, target: Key, options?: OperationOptions): Promise<readonly LookupContact[]>;
   /** The closest nodes to `target` that answered. Rejects: NO_PEERS, TIMEOUT, ABORTED, CLOSED. */
   lookup(target: Key, options?: OperationOptions): Promise<LookupResult>;
   /** The routing table, closest first. */

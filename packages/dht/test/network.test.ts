@@ -153,6 +153,23 @@ describe('a network of 16', () => {
     expect(await failure(at(9).ping('ab'.repeat(32)))).toMatchObject({ code: 'NOT_FOUND' });
   });
 
+  it('asks one node whom it knows', async () => {
+    const target = at(10);
+    const named = await at(9).findNode(target.seedStrings()[0] as string, target.id);
+    expect(named.length).toBeGreaterThan(10);
+    const known = new Set(target.peers().map((peer) => peer.publicKey));
+    expect(named.every((contact) => known.has(contact.publicKey))).toBe(true);
+    expect(named.some((contact) => contact.publicKey === at(9).publicKey)).toBe(false);
+    expect(named[0]).toEqual(
+      await at(9)
+        .findNode(target.publicKey, target.id)
+        .then(([first]) => first),
+    );
+    const nobody = `${'ab'.repeat(32)}@127.0.0.1:9`;
+    expect(await failure(at(8).findNode(nobody, target.id))).toMatchObject({ code: 'PEER_UNREACHABLE' });
+    expect(() => at(9).findNode(target.publicKey, 'nonsense')).toThrow(RangeError);
+  });
+
   it('runs more operations than fit at once', async () => {
     const busy = await createNode({
       listen: ['127.0.0.1:0'],

@@ -15,7 +15,7 @@ import {
 import { CROWDED_MS, PROVIDERS_SKIP_MAX, PULL_RETRY_MS, SHORTLIST_MAX } from './constants.ts';
 import { ContactFlag } from './contacts.ts';
 import type { Lookup } from './lookup.ts';
-import { type Operation, type Operations, OpKind, Phase } from './operation.ts';
+import { isSingle, type Operation, type Operations, OpKind, Phase } from './operation.ts';
 import { distanceFraction } from './records/responsibility.ts';
 import { Count, type Shared } from './shared.ts';
 import { EventKind, Outcome } from './types.ts';
@@ -110,7 +110,7 @@ export class Finder {
       this.publisher?.lookupSettled(now, op);
       return;
     }
-    if (op.kind === OpKind.PING) {
+    if (isSingle(op.kind)) {
       this.finish(op, now, Outcome.UNREACHABLE);
       return;
     }
@@ -147,6 +147,34 @@ export class Finder {
     this.progress(op);
     this.step(now, op);
     if (op.pull === NONE && op.phase !== Phase.ENDED && this.reader.isPulling(op)) this.awaitPuller(now, op);
+    return verdict;
+  }
+
+  /** FIND_NODE_RESPONSE of `row` for an `ask`. */
+  named(
+    now: Millis,
+    op: Operation,
+    row: number,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    rttMs: number,
+  ): Verdict {
+    const { shared, list } = this;
+    const verdict = readFindNodeResponse(bytes, offset, length, list);
+    if (verdict < 0) {
+      shared.count(Count.INVALID);
+      shared.expel(now, row);
+      this.finish(op, now, Outcome.UNREACHABLE);
+      return verdict;
+    }
+    shared.answered(now, row, rttMs);
+    for (let i = 0; i < list.count; i++) {
+      const told = shared.internFrom(bytes, list, i);
+      if (told !== NONE) op.lookup.add(told, 0);
+    }
+    op.found = op.lookup.count;
+    this.finish(op, now, Outcome.OK);
     return verdict;
   }
 

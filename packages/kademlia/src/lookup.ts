@@ -82,6 +82,13 @@ export class Lookup {
     if (this.pathCount === 1) this.reach = Math.min(Math.floor(radius * 2 ** 32), 2 ** 32 - 1) ^ 0x80000000;
   }
 
+  /** Every listed contact that fits, closest first, whatever became of it; how many. */
+  named(out: Int32Array): number {
+    const found = Math.min(this.count, out.length);
+    for (let i = 0; i < found; i++) out[i] = this.rows[i] as number;
+    return found;
+  }
+
   /** Lets go of every contact. */
   clear(): void {
     for (let i = 0; i < this.count; i++) this.contacts.release(this.rows[i] as number);

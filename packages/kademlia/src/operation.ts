@@ -16,7 +16,14 @@ export const OpKind = {
   BOOTSTRAP: 6,
   /** The engine's own: a lookup that refreshes a bucket. Reports nothing. */
   REFRESH: 7,
+  /** One FIND_NODE to one given node. */
+  ASK: 8,
 } as const;
+
+/** Whether an operation is a single request to a given node. */
+export function isSingle(kind: number): boolean {
+  return kind === OpKind.PING || kind === OpKind.ASK;
+}
 
 export const Phase = {
   LOOKUP: 0,

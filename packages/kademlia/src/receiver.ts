@@ -21,7 +21,7 @@ import { CHUNK_CORRELATION } from './asker.ts';
 import { FAILURES_MAX } from './constants.ts';
 import { ContactFlag } from './contacts.ts';
 import type { Finder } from './finder.ts';
-import { type Operation, type Operations, OpKind, Phase } from './operation.ts';
+import { isSingle, type Operation, type Operations, OpKind, Phase } from './operation.ts';
 import type { Publisher } from './publisher.ts';
 import { PullDone } from './records/puller.ts';
 import { Count, type Shared } from './shared.ts';
@@ -110,6 +110,9 @@ export class Receiver {
       case MessageType.FIND_NODE_RESPONSE:
       case MessageType.FIND_VALUE_RESPONSE:
         if (op !== undefined && op.phase !== Phase.ENDED) {
+          if (op.kind === OpKind.ASK) {
+            return this.finder.named(now, op, row, bytes, offset, length, rttMs);
+          }
           return this.finder.answered(now, op, request, row, bytes, offset, length, rttMs);
         }
         shared.answered(now, row, rttMs);
@@ -232,7 +235,7 @@ export class Receiver {
   private refusedBy(now: Millis, op: Operation, request: number, row: number, code: number): void {
     if (op.phase === Phase.ENDED) return;
     if (this.isStore(request)) this.publisher.refused(now, op, row, code);
-    else if (op.kind === OpKind.PING) this.finder.finish(op, now, Outcome.UNREACHABLE);
+    else if (isSingle(op.kind)) this.finder.finish(op, now, Outcome.UNREACHABLE);
     else this.finder.refused(now, op, request, row, code);
   }
 
@@ -241,7 +244,7 @@ export class Receiver {
     this.shared.count(Count.REQUESTS_LATE);
     const handle = requests.ops[request] as number;
     const op = handle === NONE ? undefined : this.operations.get(handle);
-    if (op !== undefined && op.kind !== OpKind.PING)
+    if (op !== undefined && !isSingle(op.kind))
       this.finder.late(now, op, request, requests.contacts[request] as number);
   }
 
@@ -265,13 +268,17 @@ export class Receiver {
   private deadFor(now: Millis, op: Operation, request: number, row: number, reachable: boolean): void {
     if (this.isStore(request)) {
       this.publisher.dead(now, op, row, reachable);
-    } else if (op.kind !== OpKind.PING) {
+    } else if (!isSingle(op.kind)) {
       this.finder.dead(now, op, request, row, reachable);
-    } else if (reachable && op.pages++ === 0 && this.shared.ask(MessageType.PING, row, op.handle) !== NONE) {
+    } else if (reachable && op.pages++ === 0 && this.askAgain(request, row, op)) {
       // One retry, as in a lookup.
     } else {
       this.finder.finish(op, now, Outcome.UNREACHABLE);
     }
+  }
+
+  private askAgain(request: number, row: number, op: Operation): boolean {
+    return this.shared.ask(this.shared.requests.types[request] as number, row, op.handle) !== NONE;
   }
 
   private isStore(request: number): boolean {

@@ -115,7 +115,7 @@ export const Outcome = {
   CAS_MISMATCH: 7,
   /** Somebody holds the same sequence with other bytes. */
   EQUIVOCATION: 8,
-  /** A ping that was not answered. */
+  /** A `ping` or `ask` that was not answered. */
   UNREACHABLE: 9,
   /** The record handed to `store` or `announce` does not verify. */
   INVALID: 10,
