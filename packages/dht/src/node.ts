@@ -38,7 +38,7 @@ import {
   readMutable,
   readValue,
 } from './reads.ts';
-import { literalContact, parseSeed, resolveSeeds } from './seeds.ts';
+import { parseSeed, seedEndpoint } from './seeds.ts';
 import { Shard } from './shard.ts';
 import type {
   DeleteOptions,
@@ -415,16 +415,11 @@ class Node implements MoliaNode {
     const publicKey = seed?.publicKey ?? keyInput('peer', peer);
     const resolved = callOptions(name, OPERATION, options);
     return this.#call(`${name} ${short(publicKey)}`, resolved, limits.TIMEOUT_MS_DEFAULT, async (call) => {
-      if (seed === undefined) {
-        return work(publicKey, await endpointOf(this.#context, publicKey, call), call);
-      }
-      const literal = literalContact(seed);
-      if (literal !== undefined) return work(publicKey, literal.endpoint, call);
-      const { contacts, failed } = await call.race(resolveSeeds([seed], []));
-      if (contacts[0] === undefined) {
-        throw dhtError('SEED_UNRESOLVED', `${seed.host} cannot be resolved`, { cause: failed[0]?.cause });
-      }
-      return work(publicKey, contacts[0].endpoint, call);
+      const endpoint =
+        seed === undefined
+          ? await endpointOf(this.#context, publicKey, call)
+          : await seedEndpoint(seed, (resolving) => call.race(resolving));
+      return work(publicKey, endpoint, call);
     });
   }
 
