@@ -37,8 +37,9 @@ import {
   pingContact,
   readMutable,
   readValue,
+  seedEndpoint,
 } from './reads.ts';
-import { parseSeed, seedEndpoint } from './seeds.ts';
+import { parseSeed } from './seeds.ts';
 import { Shard } from './shard.ts';
 import type {
   DeleteOptions,
@@ -415,11 +416,9 @@ class Node implements MoliaNode {
     const publicKey = seed?.publicKey ?? keyInput('peer', peer);
     const resolved = callOptions(name, OPERATION, options);
     return this.#call(`${name} ${short(publicKey)}`, resolved, limits.TIMEOUT_MS_DEFAULT, async (call) => {
-      const endpoint =
-        seed === undefined
-          ? await endpointOf(this.#context, publicKey, call)
-          : await seedEndpoint(seed, (resolving) => call.race(resolving));
-      return work(publicKey, endpoint, call);
+      const found =
+        seed === undefined ? endpointOf(this.#context, publicKey, call) : seedEndpoint(seed, call);
+      return work(publicKey, await found, call);
     });
   }
 

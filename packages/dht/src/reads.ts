@@ -5,6 +5,7 @@ import { mutableKey, ProviderValueView, RecordFlag, RecordType, readProviderValu
 import type { Call } from './call.ts';
 import { type Context, contactText, type FoundRecord, foundRecord, outcomeError, short } from './context.ts';
 import { dhtError, type MoliaErrorCode } from './errors.ts';
+import { literalContact, resolveSeeds, type Seed } from './seeds.ts';
 import type { Hex, LookupContact, LookupResult, MutableValue, PingResult, Provider } from './types.ts';
 
 const providerView = new ProviderValueView();
@@ -158,6 +159,15 @@ function unreachable(what: string): MoliaError<MoliaErrorCode> {
   return dhtError('PEER_UNREACHABLE', `${what}: no answer`, {
     hint: 'check that the node runs, that the key is its own, and that `network` is the same on both sides',
   });
+}
+
+/** The endpoint that a seed names. A literal address needs no resolver. */
+export async function seedEndpoint(seed: Seed, call: Call): Promise<Uint8Array> {
+  const literal = literalContact(seed);
+  if (literal !== undefined) return literal.endpoint;
+  const { contacts, failed } = await call.race(resolveSeeds([seed], []));
+  if (contacts[0] !== undefined) return contacts[0].endpoint;
+  throw dhtError('SEED_UNRESOLVED', `${seed.host} cannot be resolved`, { cause: failed[0]?.cause });
 }
 
 /** The endpoint of a node known by its key alone: from the table, else by a lookup of its id. */
