@@ -28,17 +28,24 @@ export function render() {
     'encrypted besides libp2p, whose RPCs run over TCP.',
     '',
   ];
-  for (const file of readdirSync(dir).filter((f) => f.endsWith('.json')).sort()) {
+  for (const file of readdirSync(dir)
+    .filter((f) => f.endsWith('.json'))
+    .sort()) {
     const result = JSON.parse(readFileSync(join(dir, file), 'utf8'));
     const { cpu, cores, node, kernel } = result.machine;
     parts.push(`## ${file.replace('.json', '')}`, '', '```sh', result.command, '```', '');
-    parts.push(`${result.date.slice(0, 10)}, commit ${result.commit}, ${cores} cores of ${cpu}, Node ${node}, Linux ${kernel}.`, '');
+    parts.push(
+      `${result.date.slice(0, 10)}, commit ${result.commit}, ${cores} cores of ${cpu}, Node ${node}, Linux ${kernel}.`,
+      '',
+    );
     for (const { title, rows } of result.tables) {
       const columns = [...new Set(rows.flatMap((r) => Object.keys(r.values)))];
       parts.push(`**${title}**`, '', `| | ${rows.map((r) => r.name).join(' | ')} |`);
       parts.push(`|---|${rows.map(() => '---:').join('|')}|`);
       for (const c of columns) {
-        const cells = rows.map((r) => (c === 'encrypted' ? (r.values[c] ? 'yes' : 'no') : number(r.values[c])));
+        const cells = rows.map((r) =>
+          c === 'encrypted' ? (r.values[c] ? 'yes' : 'no') : number(r.values[c]),
+        );
         parts.push(`| ${c} | ${cells.join(' | ')} |`);
       }
       parts.push('');
