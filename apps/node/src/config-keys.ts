@@ -119,9 +119,16 @@ export const configKeys: readonly ConfigKey[] = [
   key(
     'limits.operations_max',
     'number',
-    z.int().min(1).max(65_536),
+    z.int().min(1).max(2048),
     256,
     'Operations of this node that run at once.',
+  ),
+  key(
+    'limits.peer_units_per_second',
+    'number',
+    z.int().min(100).max(1_000_000_000),
+    10_000,
+    'Work one peer may ask for in a second: a question or a chunk is 1, a write 8.',
   ),
   key(
     'http.listen',

@@ -28,6 +28,7 @@ export interface Config {
     readonly recordsMax: number;
     readonly storeBytesMax: number;
     readonly operationsMax: number;
+    readonly peerUnitsPerSecond: number;
   };
   readonly httpListen: string | undefined;
   readonly controlSocket: string | undefined;
@@ -107,6 +108,7 @@ function assemble(entries: readonly ConfigEntry[], file: string | undefined): Co
       recordsMax: number('limits.records_max'),
       storeBytesMax: number('limits.store_bytes_max'),
       operationsMax: number('limits.operations_max'),
+      peerUnitsPerSecond: number('limits.peer_units_per_second'),
     },
     httpListen: optional('http.listen'),
     controlSocket: mapDefined(optional('control.socket'), pathOf),

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { portableHex } from '../src/hex.ts';
 import {
   AssertionError,
   assert,
@@ -17,8 +18,9 @@ import { check } from './property.ts';
 describe('hexadecimal text', () => {
   it('reads back what it writes, in either case', () => {
     check(
-      fc.property(fc.uint8Array({ maxLength: 80 }), (bytes) => {
+      fc.property(fc.uint8Array({ maxLength: 1100 }), (bytes) => {
         expect(toHex(bytes)).toBe(Buffer.from(bytes).toString('hex'));
+        expect(portableHex(bytes)).toBe(toHex(bytes));
         expect(fromHex(toHex(bytes))).toEqual(bytes);
         expect(fromHex(toHex(bytes).toUpperCase())).toEqual(bytes);
       }),

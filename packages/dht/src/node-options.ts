@@ -1,5 +1,6 @@
 /** Options of a node: defaults, checks, and the frozen result that the rest reads. */
 import { PUBLIC_NETWORK, SEED_BYTES, type Transport } from '@molia/core';
+import { DEFAULTS as KADEMLIA_DEFAULTS } from '@molia/kademlia';
 import * as limits from './constants.ts';
 import { rangeError, typeError } from './errors.ts';
 import { functionInput, intInput, optionsInput, stringsInput, textInput } from './inputs.ts';
@@ -20,6 +21,7 @@ export const NODE_LIMIT_DEFAULTS: Required<NodeLimits> = Object.freeze({
   storeBytesMax: limits.STORE_BYTES_MAX,
   operationsMax: limits.OPERATIONS_MAX,
   operationsQueuedMax: limits.OPERATIONS_QUEUED_MAX,
+  peerUnitsPerSecond: KADEMLIA_DEFAULTS.peerUnitsPerSecond,
 });
 
 const DEFAULTS = Object.freeze({
@@ -122,5 +124,6 @@ function resolveLimits(given: NodeLimits | undefined): Readonly<Required<NodeLim
   intInput('limits.storeBytesMax', resolved.storeBytesMax, 1, Number.MAX_SAFE_INTEGER);
   intInput('limits.operationsMax', resolved.operationsMax, 1, 2048);
   intInput('limits.operationsQueuedMax', resolved.operationsQueuedMax, 0, 1_000_000);
+  intInput('limits.peerUnitsPerSecond', resolved.peerUnitsPerSecond, 100, 1_000_000_000);
   return resolved;
 }

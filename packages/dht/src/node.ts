@@ -135,7 +135,7 @@ class Node implements MoliaNode {
   }
 
   async open(): Promise<void> {
-    const { network, client, transport, signal } = this.#options;
+    const { network, client, transport, signal, limits: bounds } = this.#options;
     const loaded = await this.#peerstore.load();
     this.#shard = new Shard({
       identity: this.#identity,
@@ -146,13 +146,14 @@ class Node implements MoliaNode {
       transport,
       store: this.#store,
       client,
-      peersMax: this.#options.limits.peersMax,
+      peersMax: bounds.peersMax,
+      // A second's worth may come at once.
+      tuning: { peerUnitsPerSecond: bounds.peerUnitsPerSecond, peerUnitsBurst: bounds.peerUnitsPerSecond },
       tai64nFloor: loaded?.tai64nFloor,
       onEvent: (event) => this.#handleEvent(event),
       onFail: (error) => this.#handleFailure(error),
     });
-    const { operationsMax, operationsQueuedMax } = this.#options.limits;
-    this.#operations = new Operations(this.#shard, operationsMax, operationsQueuedMax);
+    this.#operations = new Operations(this.#shard, bounds.operationsMax, bounds.operationsQueuedMax);
     this.#joiner = new Joiner({
       shard: this.#shard,
       operations: this.#operations,

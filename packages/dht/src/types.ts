@@ -66,6 +66,11 @@ export interface NodeLimits {
   operationsMax?: number;
   /** Client operations waiting in line; more reject. Default 16 384. */
   operationsQueuedMax?: number;
+  /**
+   * Work that one peer may ask of this node in a second, in units, 100 to 1 000 000 000: a question or a chunk is 1, a write
+   * 8. More is answered with RATE_LIMITED. Default 10 000.
+   */
+  peerUnitsPerSecond?: number;
 }
 
 /** One-way reports of a node. */

@@ -43,6 +43,22 @@ describe('a node', () => {
     expect(text(await other.get(key))).toBe('again');
   });
 
+  it('answers a peer no more than its units a second', async () => {
+    const server = await node({ limits: { peerUnitsPerSecond: 100 } });
+    const greedy = await node({ seeds: [seedOf(server)], client: true });
+    await greedy.joinBootstrap();
+    const asked = Array.from({ length: 300 }, () =>
+      greedy.findNode(seedOf(server), '22'.repeat(32), { timeoutMs: 2000 }).then(
+        () => true,
+        () => false,
+      ),
+    );
+    const answered = (await Promise.all(asked)).filter(Boolean).length;
+    expect(answered).toBeGreaterThan(50);
+    expect(answered).toBeLessThan(300);
+    expect(server.stats().counters.kademlia['rate_limited']).toBeGreaterThan(0);
+  });
+
   it('keeps trying a seed that is not there yet', async () => {
     const identity = new Uint8Array(32).fill(4);
     const early = await node({ identity });

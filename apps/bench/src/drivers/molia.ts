@@ -6,7 +6,8 @@ export const driver: Driver = {
   name: 'molia',
   encrypted: true,
   async host(count) {
-    const net = await createTestnet(count);
+    // One client asks at full speed here; the default protects a node from exactly that.
+    const net = await createTestnet(count, { limits: { peerUnitsPerSecond: 1_000_000_000 } });
     return { bootstrap: [...net.seeds], close: () => net.close() };
   },
   async client(bootstrap) {
