@@ -54,16 +54,22 @@ export class FixedQueue {
 }
 
 const FIELDS = 4;
+/** Room of a fresh `ByteRing`; most never need more. */
+const INITIAL_BYTES = 1_024;
+const INITIAL_RECORDS = 16;
 
 /**
  * A queue of datagrams with their `to` and `flags`, bounded in bytes and in number. Each datagram lies in one piece,
- * so room at the end of the buffer may stay unused when the next one is longer.
+ * so room at the end of the buffer may stay unused when the next one is longer. Memory doubles up to the bounds.
  */
 export class ByteRing {
-  private readonly bytes: Uint8Array;
-  /** Per record: to, flags, start, length. */
-  private readonly records: Int32Array;
+  private readonly bytesMax: number;
   private readonly recordsMax: number;
+  private bytes: Uint8Array;
+  /** Per record: to, flags, start, length. */
+  private records: Int32Array;
+  /** Records that `records` holds. */
+  private recordsRoom: number;
   private head = 0;
   private used = 0;
   /** Where the next datagram is tried. */
@@ -74,9 +80,11 @@ export class ByteRing {
   constructor(bytesMax: number, recordsMax: number = Math.max(1, bytesMax >>> 6)) {
     requirePositive('bytesMax', bytesMax);
     requirePositive('recordsMax', recordsMax);
-    this.bytes = new Uint8Array(bytesMax);
-    this.records = new Int32Array(recordsMax * FIELDS);
+    this.bytesMax = bytesMax;
     this.recordsMax = recordsMax;
+    this.recordsRoom = Math.min(recordsMax, INITIAL_RECORDS);
+    this.bytes = new Uint8Array(Math.min(bytesMax, INITIAL_BYTES));
+    this.records = new Int32Array(this.recordsRoom * FIELDS);
   }
 
   /** Datagrams waiting. */
@@ -91,13 +99,16 @@ export class ByteRing {
 
   /** Copies one datagram in. `false` = no room, nothing was queued. */
   push(to: number, flags: number, bytes: Uint8Array, offset: number, length: number): boolean {
-    if (this.used === this.recordsMax) return false;
+    if (this.used === this.recordsRoom && !this.widenRecords()) return false;
     // An empty datagram takes a byte too, so that two records never share a start.
     const footprint = length === 0 ? 1 : length;
-    const start = this.room(footprint);
-    if (start === NONE) return false;
+    let start = this.room(footprint);
+    while (start === NONE) {
+      if (!this.widenBytes()) return false;
+      start = this.room(footprint);
+    }
     let slot = this.head + this.used;
-    if (slot >= this.recordsMax) slot -= this.recordsMax;
+    if (slot >= this.recordsRoom) slot -= this.recordsRoom;
     const field = slot * FIELDS;
     this.records[field] = to;
     this.records[field + 1] = flags;
@@ -122,7 +133,7 @@ export class ByteRing {
     out.flags = this.records[field + 1] as number;
     out.length = length;
     this.head++;
-    if (this.head === this.recordsMax) this.head = 0;
+    if (this.head === this.recordsRoom) this.head = 0;
     this.used--;
     this.held -= length;
     return true;
@@ -135,6 +146,39 @@ export class ByteRing {
     this.used = 0;
     this.tail = 0;
     this.held = 0;
+  }
+
+  /** Twice the records, the oldest first again; `false` at the bound. */
+  private widenRecords(): boolean {
+    const room = Math.min(this.recordsRoom * 2, this.recordsMax);
+    if (room === this.recordsRoom) return false;
+    const records = new Int32Array(room * FIELDS);
+    const split = this.head * FIELDS;
+    records.set(this.records.subarray(split));
+    records.set(this.records.subarray(0, split), this.records.length - split);
+    this.records = records;
+    this.recordsRoom = room;
+    this.head = 0;
+    return true;
+  }
+
+  /** Twice the bytes, the oldest datagram first again; `false` at the bound. The old ones are wiped. */
+  private widenBytes(): boolean {
+    const size = Math.min(this.bytes.length * 2, this.bytesMax);
+    if (size === this.bytes.length) return false;
+    const bytes = new Uint8Array(size);
+    let at = 0;
+    for (let i = 0; i < this.used; i++) {
+      const field = ((this.head + i) % this.recordsRoom) * FIELDS;
+      const length = this.records[field + 3] as number;
+      copyBytes(bytes, at, this.bytes, this.records[field + 2] as number, length);
+      this.records[field + 2] = at;
+      at += length === 0 ? 1 : length;
+    }
+    this.bytes.fill(0);
+    this.bytes = bytes;
+    this.tail = at;
+    return true;
   }
 
   /** Where `length` bytes fit in one piece, or `NONE`. */

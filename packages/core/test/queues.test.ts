@@ -97,6 +97,36 @@ describe('ByteRing', () => {
     );
   });
 
+  it('starts small and grows to its bounds without mixing anything up', () => {
+    const step = fc.record({ push: fc.integer({ min: 0, max: 3 }), length: fc.nat(1500) });
+    check(
+      fc.property(fc.array(step, { minLength: 80, maxLength: 160 }), (steps) => {
+        const ring = new ByteRing(16_384, 64);
+        const out = createTransmit();
+        const model: string[] = [];
+        for (const [i, { push, length }] of steps.entries()) {
+          if (push > 0) {
+            const bytes = new Uint8Array(length).fill(i + 1);
+            const held = ring.byteLength;
+            const taken = ring.push(i, 0, bytes, 0, length);
+            if (taken) model.push(toHex(bytes));
+            else expect(held + length + 1_500 + 64 >= 16_384 || model.length === 64).toBe(true);
+          } else {
+            const expected = model.shift();
+            expect(ring.pop(out)).toBe(expected !== undefined);
+            if (expected !== undefined)
+              expect(toHex(out.bytes.slice(out.offset, out.offset + out.length))).toBe(expected);
+          }
+          expect(ring.length).toBe(model.length);
+        }
+      }),
+      200,
+    );
+    const ring = new ByteRing(16_384);
+    expect(ring.push(0, 0, new Uint8Array(16_384), 0, 16_384)).toBe(true);
+    expect(ring.push(0, 0, new Uint8Array(1), 0, 1)).toBe(false);
+  });
+
   it('takes a datagram of any length up to its size when it is empty', () => {
     for (let length = 0; length <= 32; length++) {
       const ring = new ByteRing(32);

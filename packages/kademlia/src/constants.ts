@@ -99,6 +99,8 @@ export const PULL_ALTERNATES_MAX = 8;
 export const PULLED_STORES_MAX = 256;
 /** Requests wait this long when `requestsMax` are open. */
 export const CROWDED_MS = 10;
+/** Operation objects kept for reuse, beside as many as run: 2 KiB each. */
+export const OPERATIONS_IDLE_MIN = 2;
 /** Lookups of the engine itself (refresh, republish) that run at once. */
 export const BACKGROUND_OPERATIONS_MAX = 4;
 /** Storing nodes asked at once by one store: every responder in the radius, at most this many. */

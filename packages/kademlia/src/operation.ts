@@ -1,7 +1,7 @@
 /** Operations: what `findNode`, `store` and the rest are while they run. A slab of reused objects behind handles. */
-import { HandleTable, type Millis, NONE, TimerTable } from '@molia/core';
+import { assert, HandleTable, type Millis, NONE, TimerTable } from '@molia/core';
 import { RecordForm, RecordView } from '@molia/wire';
-import { STORE_TARGETS_MAX } from './constants.ts';
+import { OPERATIONS_IDLE_MIN, STORE_TARGETS_MAX } from './constants.ts';
 import type { Contacts } from './contacts.ts';
 import { Lookup } from './lookup.ts';
 import type { Op, Tuning } from './types.ts';
@@ -35,6 +35,8 @@ export const Phase = {
 } as const;
 
 const NO_BYTES = new Uint8Array(0);
+const NO_ROWS = new Int32Array(0);
+const NO_SEQUENCES = new Float64Array(0);
 
 export class Operation {
   handle: Op = NONE;
@@ -81,9 +83,9 @@ export class Operation {
   ageSecs = 0;
   own = false;
   /** Store targets: contact rows (held) and what became of each. */
-  readonly targets = new Int32Array(STORE_TARGETS_MAX);
-  readonly outcomes = new Uint8Array(STORE_TARGETS_MAX);
-  readonly heldSequences = new Float64Array(STORE_TARGETS_MAX);
+  targets = NO_ROWS;
+  outcomes = NO_BYTES;
+  heldSequences = NO_SEQUENCES;
   targetCount = 0;
   /** Ours included. */
   holders = 0;
@@ -102,6 +104,14 @@ export class Operation {
   constructor(contacts: Contacts, tuning: Tuning) {
     this.lookup = new Lookup(contacts, tuning);
   }
+
+  /** Room for `STORE_TARGETS_MAX` targets; most operations never have any. */
+  makeTargets(): void {
+    if (this.targets.length > 0) return;
+    this.targets = new Int32Array(STORE_TARGETS_MAX);
+    this.outcomes = new Uint8Array(STORE_TARGETS_MAX);
+    this.heldSequences = new Float64Array(STORE_TARGETS_MAX);
+  }
 }
 
 export class Operations {
@@ -109,7 +119,10 @@ export class Operations {
   /** Operations of the engine itself that run now. */
   background = 0;
   private readonly handles: HandleTable;
-  private readonly slots: Operation[] = [];
+  /** By index of the handle. */
+  private readonly slots: (Operation | undefined)[] = [];
+  /** Objects for the next ones. */
+  private readonly idle: Operation[] = [];
   private readonly contacts: Contacts;
   private readonly tuning: Tuning;
 
@@ -133,11 +146,9 @@ export class Operations {
     const handle = this.handles.alloc();
     if (handle === NONE) return undefined;
     const index = this.handles.index(handle);
-    let op = this.slots[index];
-    if (op === undefined) {
-      while (this.slots.length <= index) this.slots.push(new Operation(this.contacts, this.tuning));
-      op = this.slots[index] as Operation;
-    }
+    const op = this.idle.pop() ?? new Operation(this.contacts, this.tuning);
+    while (this.slots.length <= index) this.slots.push(undefined);
+    this.slots[index] = op;
     op.handle = handle;
     op.kind = kind;
     op.phase = Phase.LOOKUP;
@@ -197,8 +208,13 @@ export class Operations {
 
   /** Frees the handle and lets go of everything. */
   close(op: Operation): void {
-    this.timers.clear(this.handles.index(op.handle));
+    const index = this.handles.index(op.handle);
+    assert(index !== NONE, 'an operation is closed once');
+    this.timers.clear(index);
     this.handles.free(op.handle);
+    this.slots[index] = undefined;
+    // As many as run are kept, so that steady load allocates nothing and a burst does not stay for ever.
+    if (this.idle.length < OPERATIONS_IDLE_MIN + this.handles.count) this.idle.push(op);
     if (op.silent) this.background--;
     op.lookup.clear();
     for (let i = 0; i < op.targetCount; i++) this.contacts.release(op.targets[i] as number);

@@ -70,6 +70,7 @@ export class Publisher implements Settled {
   prepare(op: Operation, record: Uint8Array): boolean {
     const { view } = op;
     op.record = record;
+    op.makeTargets();
     if (readRecord(record, 0, record.length, view) < 0 || !view.hasValue) return false;
     if (verifyRecord(view, record, this.shared.curves, op.hash, 0) < 0) return false;
     const fits =

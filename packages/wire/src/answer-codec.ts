@@ -129,10 +129,10 @@ export class FindValueResponseView {
   hasRecord = false;
   readonly record = new RecordView();
   readonly contacts = new ContactList();
-  /** How many of `providers` hold something. */
+  /** How many of `providers` hold something; the rest is kept for the next answer. */
   providersCount = 0;
   /** Records of type PROVIDER without a key (theirs is the one that was asked for). */
-  readonly providers: readonly RecordView[] = Array.from({ length: PROVIDERS_MAX }, () => new RecordView());
+  readonly providers: RecordView[] = [];
   /** How many providers the answerer holds. */
   providersTotal = 0;
 }
@@ -197,6 +197,7 @@ function readFindValueField(bytes: Uint8Array, out: FindValueResponseView): Verd
 
 function readProvider(bytes: Uint8Array, out: FindValueResponseView): Verdict {
   if (out.providersCount === PROVIDERS_MAX) return WireDrop.TOO_MANY;
+  if (out.providersCount === out.providers.length) out.providers.push(new RecordView());
   const view = out.providers[out.providersCount] as RecordView;
   const refused = readRecord(bytes, reader.offset, reader.length, view, true);
   if (refused < 0) return refused;

@@ -29,10 +29,13 @@ export function createWireguardEvent(): WireguardEvent {
 }
 
 const FIELDS = 3;
+/** Events that a fresh ring holds. */
+const INITIAL = 16;
 
-/** First in, first out; `false` from `push` when full. */
+/** First in, first out, doubling up to `EVENTS_MAX`; `false` from `push` when full. */
 export class EventRing {
-  readonly #cells = new Int32Array(EVENTS_MAX * FIELDS);
+  #cells: Int32Array = new Int32Array(INITIAL * FIELDS);
+  #capacity = INITIAL;
   #head = 0;
   #used = 0;
 
@@ -41,8 +44,8 @@ export class EventRing {
   }
 
   push(kind: number, peer: number, path: number): boolean {
-    if (this.#used === EVENTS_MAX) return false;
-    const at = ((this.#head + this.#used) % EVENTS_MAX) * FIELDS;
+    if (this.#used === this.#capacity && !this.#grow()) return false;
+    const at = ((this.#head + this.#used) % this.#capacity) * FIELDS;
     this.#cells[at] = kind;
     this.#cells[at + 1] = peer;
     this.#cells[at + 2] = path;
@@ -56,8 +59,21 @@ export class EventRing {
     out.kind = this.#cells[at] as number;
     out.peer = this.#cells[at + 1] as number;
     out.path = this.#cells[at + 2] as number;
-    this.#head = (this.#head + 1) % EVENTS_MAX;
+    this.#head = (this.#head + 1) % this.#capacity;
     this.#used--;
+    return true;
+  }
+
+  /** The ring is full; `false` at `EVENTS_MAX`. */
+  #grow(): boolean {
+    if (this.#capacity === EVENTS_MAX) return false;
+    const old = this.#cells;
+    const split = this.#head * FIELDS;
+    this.#capacity = Math.min(this.#capacity * 2, EVENTS_MAX);
+    this.#cells = new Int32Array(this.#capacity * FIELDS);
+    this.#cells.set(old.subarray(split));
+    this.#cells.set(old.subarray(0, split), old.length - split);
+    this.#head = 0;
     return true;
   }
 }

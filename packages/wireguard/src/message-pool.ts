@@ -5,6 +5,11 @@
 import { copyBytes, growI32, growU8, NONE } from '@molia/core';
 import { QUEUED_MESSAGE_BYTES_MAX } from './constants.ts';
 
+/** Blocks of a pool when the first message waits. */
+const INITIAL = 2;
+/** More than this many are given back when none waits any more: a burst at joining does not stay for ever. */
+const KEPT = 4;
+
 /** Chains of blocks; the caller keeps each chain's head and tail. */
 export class MessagePool {
   readonly #blocksMax: number;
@@ -45,6 +50,7 @@ export class MessagePool {
     this.#next[block] = this.#freeHead;
     this.#freeHead = block;
     this.#used--;
+    if (this.#used === 0 && this.#capacity > KEPT) this.#giveBack();
   }
 
   next(block: number): number {
@@ -72,8 +78,18 @@ export class MessagePool {
     this.bytes.fill(0);
   }
 
+  /** Every block was wiped when it was freed. */
+  #giveBack(): void {
+    this.bytes = new Uint8Array(0);
+    this.#next = new Int32Array(0);
+    this.#lengths = new Int32Array(0);
+    this.#flags = new Int32Array(0);
+    this.#freeHead = NONE;
+    this.#capacity = 0;
+  }
+
   #grow(): boolean {
-    const capacity = Math.min(this.#blocksMax, Math.max(16, this.#capacity * 2));
+    const capacity = Math.min(this.#blocksMax, Math.max(INITIAL, this.#capacity * 2));
     if (capacity <= this.#capacity) return false;
     const old = this.bytes;
     this.bytes = growU8(old, capacity * QUEUED_MESSAGE_BYTES_MAX);

@@ -21,3 +21,33 @@ export class Accounts {
     return sum >>> SHIFT;
   }
 }
+
+const PAGE_BITS = 5;
+const PAGE = 1 << PAGE_BITS;
+
+/** What each account holds in a store: in pages of 32 that are made when one of their accounts holds something. */
+export class AccountUsage {
+  /** Bytes of the 32 accounts, then their counts. */
+  private readonly pages: (Float64Array | undefined)[] = new Array<undefined>(ACCOUNTS / PAGE).fill(
+    undefined,
+  );
+
+  bytes(account: number): number {
+    return this.pages[account >>> PAGE_BITS]?.[account & (PAGE - 1)] ?? 0;
+  }
+
+  count(account: number): number {
+    return this.pages[account >>> PAGE_BITS]?.[PAGE + (account & (PAGE - 1))] ?? 0;
+  }
+
+  add(account: number, bytes: number, count: number): void {
+    let page = this.pages[account >>> PAGE_BITS];
+    if (page === undefined) {
+      page = new Float64Array(2 * PAGE);
+      this.pages[account >>> PAGE_BITS] = page;
+    }
+    const at = account & (PAGE - 1);
+    page[at] = (page[at] as number) + bytes;
+    page[PAGE + at] = (page[PAGE + at] as number) + count;
+  }
+}

@@ -4,6 +4,7 @@
  */
 import { copyBytes, grow, intInRange, type Rng, resolveOptions } from '@molia/core';
 import { RECORD_BYTES_MAX, RecordFlag, RecordType } from '@molia/wire';
+import { AccountUsage } from './accounts.ts';
 import { Arena, BLOCK_BYTES_MAX } from './arena.ts';
 import {
   EVICTIONS_MAX,
@@ -16,7 +17,6 @@ import { KeyTable, SLOTS_MAX } from './key-table.ts';
 import { ProviderLists } from './provider-lists.ts';
 import { SlotHeap } from './slot-heap.ts';
 import {
-  ACCOUNTS,
   PutVerdict,
   RecordMark,
   type RecordStore,
@@ -92,8 +92,7 @@ class MemoryStore implements RecordStore {
   private lengths = new Int32Array(0);
   private valueOffsets = new Int32Array(0);
   private valueLengths = new Int32Array(0);
-  private readonly accountsBytes = new Float64Array(ACCOUNTS);
-  private readonly accountsCount = new Int32Array(ACCOUNTS);
+  private readonly usage = new AccountUsage();
 
   constructor(options: MemoryStoreOptions) {
     const { id, rng, ...limits } = options;
@@ -209,11 +208,11 @@ class MemoryStore implements RecordStore {
   }
 
   accountBytes(account: number): number {
-    return this.accountsBytes[account] as number;
+    return this.usage.bytes(account);
   }
 
   accountCount(account: number): number {
-    return this.accountsCount[account] as number;
+    return this.usage.count(account);
   }
 
   next(out: StoredRecord): boolean {
@@ -294,16 +293,13 @@ class MemoryStore implements RecordStore {
     if (record.length < VIEW_BYTES_MIN) copyBytes(page, at, record.bytes, record.offset, record.length);
     else page.set(record.bytes.subarray(record.offset, record.offset + record.length), at);
     this.bytes += charged;
-    this.accountsBytes[record.account] = (this.accountsBytes[record.account] as number) + charged;
-    this.accountsCount[record.account] = (this.accountsCount[record.account] as number) + 1;
+    this.usage.add(record.account, charged, 1);
   }
 
   /** Takes a slot's content out of the sums and out of the hash index. */
   private forget(slot: number, charged: number): void {
-    const account = this.accounts[slot] as number;
     this.bytes -= charged;
-    this.accountsBytes[account] = (this.accountsBytes[account] as number) - charged;
-    this.accountsCount[account] = (this.accountsCount[account] as number) - 1;
+    this.usage.add(this.accounts[slot] as number, -charged, -1);
     if (
       this.types[slot] === RecordType.MUTABLE &&
       ((this.flags[slot] as number) & RecordFlag.TOMBSTONE) === 0

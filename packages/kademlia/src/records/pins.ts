@@ -8,9 +8,10 @@ export class Pins {
   private readonly bytesMax: number;
   private readonly slots: number;
   private readonly index: KeyTable;
-  private readonly hashes: Uint8Array;
-  private readonly values: (Uint8Array | undefined)[];
-  private readonly until: Float64Array;
+  /** Columns by slot, made when the first value comes: most nodes never pin one. */
+  private hashes = new Uint8Array(0);
+  private values: (Uint8Array | undefined)[] = [];
+  private until = new Float64Array(0);
   private readonly probe = new Uint8Array(KEY_BYTES);
   /** Slots are a ring: the next to be used is the oldest. */
   private nextSlot = 0;
@@ -20,15 +21,12 @@ export class Pins {
     this.slots = slots;
     this.bytesMax = bytesMax;
     this.index = new KeyTable(rng, false);
-    this.hashes = new Uint8Array(slots * KEY_BYTES);
-    this.index.attach(slots, this.hashes);
-    this.values = new Array<Uint8Array | undefined>(slots).fill(undefined);
-    this.until = new Float64Array(slots);
   }
 
   /** Copies a value in until `until`; a pinned one is kept longer. `false`: larger than all the room. */
   add(value: Uint8Array, offset: number, length: number, until: Millis): boolean {
     if (length > this.bytesMax) return false;
+    if (this.values.length === 0) this.makeColumns();
     blake3Into(this.probe, 0, value, offset, length);
     const held = this.index.find(this.probe, 0);
     if (held >= 0) {
@@ -61,6 +59,13 @@ export class Pins {
     out.valueOffset = 0;
     out.valueLength = value.length;
     return true;
+  }
+
+  private makeColumns(): void {
+    this.hashes = new Uint8Array(this.slots * KEY_BYTES);
+    this.index.attach(this.slots, this.hashes);
+    this.values = new Array<Uint8Array | undefined>(this.slots).fill(undefined);
+    this.until = new Float64Array(this.slots);
   }
 
   private drop(slot: number): void {

@@ -85,6 +85,8 @@ export class Republish {
 
 const FROM_OURSELVES = new AcceptRequest();
 const NO_OWNER = new Uint8Array(KEY_BYTES);
+/** Records in canonical form, with their value put back: one for all books of a thread, nothing of it outlives a call. */
+const scratch = new Uint8Array(RECORD_BYTES_MAX);
 /** No `RecordMark`. */
 const REGULAR = 0;
 /** Of `judgeUnverified`: the signature decides. */
@@ -115,8 +117,6 @@ export class RecordBook {
   private readonly accountCountMax: number;
   private readonly view = new RecordView();
   private readonly hash = new Uint8Array(KEY_BYTES);
-  /** Records in canonical form, with their value put back. */
-  private readonly scratch = new Uint8Array(RECORD_BYTES_MAX);
   private readonly entry = new StoredRecord();
   private readonly held = new StoredRecord();
 
@@ -170,8 +170,8 @@ export class RecordBook {
     }
     const whole = attachedRecordBytes(view);
     if (whole > RECORD_BYTES_MAX) return this.settle(RecordVerdict.TOO_LARGE);
-    writeAttachedRecord(this.scratch, 0, bytes, view, value, valueOffset);
-    return this.settle(this.acceptAny(now, this.scratch, 0, whole, request, REGULAR));
+    writeAttachedRecord(scratch, 0, bytes, view, value, valueOffset);
+    return this.settle(this.acceptAny(now, scratch, 0, whole, request, REGULAR));
   }
 
   /**
@@ -468,10 +468,10 @@ export class RecordBook {
   private canonical(bytes: Uint8Array): Uint8Array {
     const view = this.view;
     const length = recordBytes(view, RecordForm.WHOLE);
-    if (length === view.length || bytes === this.scratch) return bytes;
-    writeRecord(this.scratch, 0, bytes, view, RecordForm.WHOLE, this.hash, 0);
-    readRecord(this.scratch, 0, length, view);
-    return this.scratch;
+    if (length === view.length || bytes === scratch) return bytes;
+    writeRecord(scratch, 0, bytes, view, RecordForm.WHOLE, this.hash, 0);
+    readRecord(scratch, 0, length, view);
+    return scratch;
   }
 }
 
