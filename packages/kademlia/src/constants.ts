@@ -62,6 +62,8 @@ export const PROBES_BURST = 32;
 export const PROBES_QUEUED_MAX = 256;
 /** After joining, one bucket is filled per this time. */
 export const FILL_STEP_MS = 50;
+/** A table below K looks up our own id after this long, doubling while nobody new is met, up to the bucket refresh. */
+export const SETTLE_MS_MIN = 1_000;
 /** Seeds are asked again after this long without any contact, doubling up to the maximum. */
 export const REJOIN_MS_MIN = 1_000;
 export const REJOIN_MS_MAX = 60_000;

@@ -14,6 +14,7 @@ import {
   REJOIN_MS_MAX,
   REJOIN_MS_MIN,
   SEEDS_MAX,
+  SETTLE_MS_MIN,
 } from './constants.ts';
 import { ContactFlag } from './contacts.ts';
 import type { Finder } from './finder.ts';
@@ -42,6 +43,9 @@ export class Maintenance {
   private rejoinAt: Millis = 0;
   private rejoinMs: Millis = REJOIN_MS_MIN;
   private started = false;
+  /** Until the table holds K, our own id is looked up this often; longer each time that nobody new was met. */
+  private settleMs: Millis = SETTLE_MS_MIN;
+  private settledCount = 0;
 
   constructor(shared: Shared, operations: Operations, finder: Finder, publisher: Publisher) {
     this.shared = shared;
@@ -65,6 +69,7 @@ export class Maintenance {
     this.probe(now);
     this.checkStalest(now);
     this.rejoin(now);
+    this.settle(now);
     this.refresh(now);
     this.republishDue(now);
   }
@@ -133,7 +138,7 @@ export class Maintenance {
     const { shared } = this;
     if (shared.table.count === 0 || now < this.livenessAt) return;
     const step = Math.max(LIVENESS_STEP_MS, LIVENESS_MS / shared.table.count);
-    this.livenessAt = now + Math.ceil(step * (0.75 + 0.5 * shared.random()));
+    this.livenessAt = now + this.jittered(step);
     const row = shared.table.stalest();
     if (row !== NONE && now - (shared.contacts.seenAt[row] as number) >= LIVENESS_MS / 2) shared.check(row);
   }
@@ -153,13 +158,40 @@ export class Maintenance {
     this.finder.step(now, op);
   }
 
+  /**
+   * A table that grows and is thin still belongs to a network that forms, or to a client, which nobody asks back: whom
+   * it met so far knows others soon.
+   */
+  private settle(now: Millis): void {
+    const { table, tuning } = this.shared;
+    const grew = table.count > this.settledCount;
+    this.settledCount = table.count;
+    if (!grew) return;
+    this.settleMs = SETTLE_MS_MIN;
+    if (table.count >= tuning.k) return;
+    const at = now + this.jittered(SETTLE_MS_MIN);
+    this.refreshAt[BUCKETS] = Math.min(this.refreshAt[BUCKETS] as number, at);
+  }
+
+  /** When our own id is to be looked up again. */
+  private ownRefreshMs(): Millis {
+    const { table, tuning } = this.shared;
+    if (table.count >= tuning.k) return this.refreshMs();
+    this.settleMs = Math.min(this.settleMs * 2, tuning.refreshMsMin);
+    return this.jittered(this.settleMs);
+  }
+
+  private jittered(ms: Millis): Millis {
+    return Math.ceil(ms * (0.75 + 0.5 * this.shared.random()));
+  }
+
   private refresh(now: Millis): void {
     const { shared, target } = this;
     const depth = shared.table.depth;
     for (let bucket = 0; bucket <= BUCKETS; bucket++) {
       if (this.operations.background >= BACKGROUND_OPERATIONS_MAX) return;
       if (now < (this.refreshAt[bucket] as number)) continue;
-      this.refreshAt[bucket] = now + this.refreshMs();
+      this.refreshAt[bucket] = now + (bucket === BUCKETS ? this.ownRefreshMs() : this.refreshMs());
       if (shared.table.count === 0 || (bucket >= depth && bucket !== BUCKETS)) continue;
       copyBytes(target, 0, shared.identity.id, 0, ID_BYTES);
       if (bucket < BUCKETS) this.randomise(bucket);

@@ -125,6 +125,48 @@ describe('a record with a life of one hour', () => {
   });
 });
 
+describe('a node that joins while the network is forming', () => {
+  for (const client of [true, false]) {
+    it(`meets who comes after it, though it asks for nothing (${client ? 'a client' : 'a server'})`, () => {
+      const cluster = new Cluster({ nodes: 2, seed: 81, clients: client ? [2] : [] });
+      cluster.join();
+      const join = (index: number) => {
+        const node = cluster.node(index);
+        for (const other of [cluster.node(0), cluster.node(1)]) {
+          node.kademlia.addContact(cluster.now, other.identity.publicKey, other.endpoint);
+        }
+        node.kademlia.bootstrap(cluster.now);
+        cluster.drain(node);
+        cluster.run(20);
+      };
+      cluster.addNode();
+      join(2);
+      cluster.run(500);
+      const { kademlia } = cluster.node(2);
+      expect(kademlia.contactCount).toBe(2);
+      for (let i = 3; i < 40; i++) {
+        cluster.addNode();
+        join(i);
+      }
+      cluster.run(3_000);
+      expect(kademlia.contactCount).toBeGreaterThanOrEqual(20);
+    });
+  }
+
+  it('looks around ever more seldom where there is nobody else', () => {
+    const cluster = new Cluster({ nodes: 3, seed: 82 });
+    cluster.join();
+    const lookups = () => cluster.node(2).kademlia.counters.get('lookups');
+    const early = lookups();
+    cluster.run(60_000);
+    const minute = lookups() - early;
+    expect(minute).toBeGreaterThan(0);
+    expect(minute).toBeLessThanOrEqual(8);
+    cluster.run(29 * 60_000);
+    expect(lookups() - early - minute).toBeLessThanOrEqual(8);
+  });
+});
+
 describe('an idle network', () => {
   it('costs each node less than one message a second', () => {
     const cluster = new Cluster({ nodes: 40, seed: 75 });
