@@ -1,5 +1,5 @@
 /**
- * The kinds of failure that may throw (the house rules name four): a bug is an `AssertionError`, misuse a
+ * The kinds of failure that may throw (CONTRIBUTING.md names four): a bug is an `AssertionError`, misuse a
  * `TypeError` or `RangeError`, a failed operation one `MoliaError`. Hostile input never throws: it is a `Verdict`.
  */
 

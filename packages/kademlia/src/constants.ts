@@ -6,13 +6,13 @@ import type { Tuning } from './types.ts';
 
 // ---- Specification ------------------------------------------------------------------------------------------------
 
-/** Entries of a near bucket and nodes a lookup settles (protocol.md 5); 16 to 32 may be configured. */
+/** Entries of a near bucket and nodes a lookup settles (docs/spec/routing.md); 16 to 32 may be configured. */
 export const K = 20;
 export const K_MIN = 16;
 export const K_MAX = 32;
-/** Capacity of the three farthest buckets: fewer hops for everyone who is far, by proximity (evidence 3.1). */
+/** Capacity of the three farthest buckets: fewer hops for everyone who is far, by proximity. */
 export const FAR_BUCKETS: readonly number[] = [128, 64, 40];
-/** RTO = SRTT + 4 RTTVAR within these bounds (protocol.md 5). */
+/** RTO = SRTT + 4 RTTVAR within these bounds (docs/spec/routing.md). */
 export const RTO_MS_MIN = 50;
 export const RTO_MS_MAX = 600;
 /** A request is late at this many SRTT: it frees its α slot and is still accepted. */
@@ -44,7 +44,7 @@ export const FAILURES_MAX = 2;
 /** After that many, others' word for it is not believed for this long, doubling so often: 2 s to 64 s. Else every lookup waits for the same dead nodes. */
 export const QUIET_MS = 2_000;
 export const QUIET_DOUBLINGS = 5;
-/** Dead requests in a row, to anyone, after which we assume that we are offline and evict nobody (evidence 3.1). */
+/** Dead requests in a row, to anyone, after which we assume that we are offline and evict nobody. */
 export const OFFLINE_FAILURES = 10;
 /** A nearer newcomer displaces the slowest contact of a far bucket less readily the longer that is known (NICE). */
 export const RTT_SWAP_FADE_MS = 7_200_000;
@@ -82,7 +82,7 @@ export const UNITS_CHUNK = 1;
 export const UNITS_STORE = 8;
 /** A storing node that answered PULLING is waited for this long after its last sign. */
 export const PULLING_MS = 4_000;
-/** Size samples kept (protocol's estimate): the slow estimate looks at all, the fast one at the newest few. */
+/** Size samples kept: the slow estimate looks at all, the fast one at the newest few. */
 export const SIZE_SAMPLES = 150;
 export const SIZE_SAMPLES_FAST = 8;
 export const SIZE_SAMPLE_AGE_MS = 7_200_000;
@@ -129,7 +129,7 @@ export const DEFAULTS: Tuning = Object.freeze({
   peerUnitsBurst: 10_000,
   refreshMsMin: 1_800_000,
   refreshMsMax: 3_600_000,
-  // 15 of 20 (evidence 3.7).
+  // 15 of 20: the last few are the slow ones, and each of the 15 alone keeps the record alive.
   holdersEarly: 0.75,
   maintenance: true,
 });

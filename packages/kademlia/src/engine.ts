@@ -1,5 +1,5 @@
 /**
- * The Kademlia engine (protocol.md 5 and 6): one deterministic state machine from datagrams, time and calls to
+ * The Kademlia engine (docs/spec/routing.md): one deterministic state machine from datagrams, time and calls to
  * datagrams and events. It wires the parts together; each part's file says what it does.
  */
 import {

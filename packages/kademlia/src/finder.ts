@@ -1,6 +1,6 @@
 /**
  * Runs lookups: asks whom the shortlist names, reads FIND_NODE and FIND_VALUE answers, adapts α, ends on
- * convergence or budget (protocol.md 5). What a found record means is `ValueReader`'s; what follows a store's lookup
+ * convergence or budget (docs/spec/routing.md). What a found record means is `ValueReader`'s; what follows a store's lookup
  * is the publisher's.
  */
 import { ID_BYTES, type Millis, NONE, type Verdict } from '@molia/core';

@@ -1,5 +1,5 @@
 /**
- * One lookup's shortlist (Kademlia section 2.3 with the rules of protocol.md 5): contacts in order of distance, what
+ * One lookup's shortlist (Kademlia section 2.3 with the rules of docs/spec/routing.md): contacts in order of distance, what
  * became of each, whom to ask next, and whether the K closest live ones have answered. It sends nothing and knows no
  * message: an operation asks it `next` and reports `answered`, `late`, `dead`, `refused`.
  */
@@ -76,7 +76,7 @@ export class Lookup {
 
   /**
    * Asks not only the K closest but everybody within this fraction of the space, up to twice K: the expected distance
-   * of the K-th closest, so that identities crowded around the target do not hide the honest ones (protocol.md 6).
+   * of the K-th closest, so that identities crowded around the target do not hide the honest ones.
    */
   extend(radius: number): void {
     if (this.pathCount === 1) this.reach = Math.min(Math.floor(radius * 2 ** 32), 2 ** 32 - 1) ^ 0x80000000;

@@ -1,5 +1,5 @@
 /**
- * What the engine does by itself (protocol.md 5 and 6): asks newcomers who they are, keeps every contact of the table
+ * What the engine does by itself (docs/spec/routing.md): asks newcomers who they are, keeps every contact of the table
  * heard, refreshes each bucket once in 30 to 60 minutes, rejoins when everybody is gone, republishes records.
  */
 import { copyBytes, ID_BYTES, IDLE, type Millis, NONE, randomBelow } from '@molia/core';

@@ -1,5 +1,5 @@
 /**
- * Writing (protocol.md 6): after the lookup, STORE to every responder inside the expected distance of the 20th
+ * Writing (docs/spec/routing.md): after the lookup, STORE to every responder inside the expected distance of the 20th
  * closest node, and at least to the K closest; DONE once 15 of 20 hold it, the rest goes on in the background. The
  * one caller of `RecordBook.publish`.
  */

@@ -1,6 +1,6 @@
 /**
  * Requests in flight: a slab whose row index is the low part of the correlation, so an answer finds its request
- * without a search. One timer a row, first for *late*, then for *dead* (protocol.md 5). Requests wait in a queue
+ * without a search. One timer a row, first for *late*, then for *dead* (docs/spec/routing.md). Requests wait in a queue
  * until the host polls; their clock starts when they are written.
  */
 import { FixedQueue, grow, type Millis, NONE, type Rng, TimerTable } from '@molia/core';

@@ -1,6 +1,6 @@
 /**
  * What recent round trips say about strangers: the P90 stands in for the SRTT of a contact never measured
- * (protocol.md 5), and the smoothed mean paces α.
+ * (docs/spec/routing.md), and the smoothed mean paces α.
  */
 import type { Millis, Rng } from '@molia/core';
 import {

@@ -1,9 +1,9 @@
 /**
- * How many nodes there are (evidence 3.6): the i-th closest of N uniform ids lies at i / (N + 1) of the space, so a
+ * How many nodes there are (docs/spec/routing.md): the i-th closest of N uniform ids lies at i / (N + 1) of the space, so a
  * line through the origin fitted to the distances of a settled lookup has the slope 1 / (N + 1). The slow estimate is
  * the median of the slopes of all recent lookups (a mean would remember for hours how small the network was when we
  * joined), the fast one the mean of the newest few. The store radius is the larger of the two, so that identities
- * invented to inflate N cannot shrink it at once (protocol.md 6).
+ * invented to inflate N cannot shrink it at once.
  */
 import type { Millis } from '@molia/core';
 import { SIZE_SAMPLE_AGE_MS, SIZE_SAMPLES, SIZE_SAMPLES_FAST } from './constants.ts';
@@ -59,7 +59,7 @@ export class SizeEstimator {
     return this.samples(now) === 0 ? Number.NaN : Math.max(1, 1 / this.slow() - 1);
   }
 
-  /** 28 % of N, less with more samples (measured on a live network; evidence 3.6). */
+  /** 28 % of N, less with more samples (measured on a live network). */
   standardDeviation(now: Millis): number {
     return this.nodes(now) * 0.28 * Math.max(this.samples(now), 1) ** -0.53;
   }

@@ -1,6 +1,6 @@
 /**
  * Takes records from peers: STORE and ANNOUNCE_PROVIDER through the record book, values that did not fit by pulling
- * them from whoever stored (protocol.md 2: "large values are pulled").
+ * them from whoever stored (docs/spec/wire.md, large values).
  */
 import { copyBytes, equalBytes, ID_BYTES, type Millis, NONE, TAKEN, type Verdict } from '@molia/core';
 import {

@@ -1,5 +1,5 @@
 /**
- * The routing table (protocol.md 5). A bucket that covers our own id splits whenever it is full, so bucket `i` is
+ * The routing table (docs/spec/routing.md). A bucket that covers our own id splits whenever it is full, so bucket `i` is
  * simply the contacts that share exactly `i` leading bits with us. A contact enters only after it answered us; a full
  * bucket keeps it in a replacement cache while the oldest silent contact is pinged. The three farthest buckets are
  * larger and prefer near contacts by self-measured round trip. It sends nothing: it says whom to ping.

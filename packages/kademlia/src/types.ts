@@ -1,6 +1,6 @@
 /**
  * The public shapes of the Kademlia engine: the port to the session storey, options, events, outcomes.
- * Source: protocol.md sections 5 (routing) and 6 (records).
+ * Rules: docs/spec/routing.md, docs/spec/records.md.
  */
 import type { Curves, Identity, Millis, Rng } from '@molia/core';
 import type { RecordStore } from './records/store-port.ts';

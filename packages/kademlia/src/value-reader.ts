@@ -1,5 +1,5 @@
 /**
- * What a lookup for a key does with the records it is shown (protocol.md 6): verifies everything, keeps the best by
+ * What a lookup for a key does with the records it is shown (docs/spec/records.md): verifies everything, keeps the best by
  * sequence and equivocation rule, pulls values that did not fit the answer, collects providers once per owner.
  */
 import { copyBytes, equalBytes, ID_BYTES, type Millis, NONE, toHex } from '@molia/core';

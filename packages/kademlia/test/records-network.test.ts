@@ -1,4 +1,4 @@
-/** Records through a network of engines: every rule of protocol.md 6 seen from a writer and a reader. */
+/** Records through a network of engines: every rule of docs/spec/records.md seen from a writer and a reader. */
 import { createIdentity } from '@molia/core';
 import { EventKind, Outcome } from '@molia/kademlia';
 import {

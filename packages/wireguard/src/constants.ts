@@ -1,6 +1,6 @@
 /** Numbers of the WireGuard engine: what interoperation depends on, and what is ours to choose. */
 
-// Specification: WireGuard (Donenfeld, NDSS 2017) and its reference implementations; protocol.md section 3 where
+// Specification: WireGuard (Donenfeld, NDSS 2017) and its reference implementations; docs/spec/first-contact.md where
 // it says Molia. Changing one of these breaks interoperation.
 
 /** Noise protocol name; its hash is the first chaining key (section 5.4). */
@@ -96,7 +96,7 @@ export const EARLY_RENEW_MS = 250;
 export const DOUBT_AGE_MS = 1_000;
 /** An initiation that asks for a large answer has this length: 3 * 432 = 1296 >= 92 + 1200. */
 export const LARGE_ANSWER_INITIATION_BYTES = 432;
-/** Bytes of one waiting message: 1200 by protocol.md section 2, more on probed paths. */
+/** Bytes of one waiting message: 1200 by docs/spec/wire.md, more on probed paths. */
 export const QUEUED_MESSAGE_BYTES_MAX = 1472;
 /** Address and port bytes that a cookie binds at most: ENDPOINT_BYTES of core. */
 export const PATH_BYTES_MAX = 19;

@@ -1,6 +1,6 @@
 /** Numbers of the record rules, the store and the puller. */
 
-/** Specification (protocol page, section 6). */
+/** Specification (docs/spec/records.md). */
 
 /** A published record lives at most this long without being refreshed. */
 export const TTL_SECS_MAX = 86_400;
@@ -71,7 +71,7 @@ export const PULL_BUFFERS_KEPT = 8;
 export const PULL_WINDOW_INITIAL = 10;
 /** A chunk overtaken by this many later ones is lost (RFC 5681's three duplicates). */
 export const REORDERING = 3;
-/** The protocol page's clamp for requests is 50 to 600 ms; a saturated uplink queues longer, so up to 2 s here. */
+/** Requests are clamped to 50 to 600 ms (docs/spec/routing.md); a saturated uplink queues longer, so up to 2 s here. */
 export const PULL_RTO_MS_MIN = 50;
 export const PULL_RTO_MS_INITIAL = 500;
 export const PULL_RTO_MS_MAX = 2_000;

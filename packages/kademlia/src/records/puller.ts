@@ -1,5 +1,5 @@
 /**
- * The puller: fetches large values by FETCH_CHUNK (protocol page, section 2) as a sans-IO machine. Every chunk
+ * The puller: fetches large values by FETCH_CHUNK (docs/spec/wire.md) as a sans-IO machine. Every chunk
  * exchange is a stateless request and answer; the puller keeps the window (additive increase, multiplicative
  * decrease on RTT and loss), retries, hashes as the bytes become contiguous, and hands out only what matched the
  * announced length and hash. Allocates when a pull starts, never per chunk.

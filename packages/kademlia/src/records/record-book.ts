@@ -1,5 +1,5 @@
 /**
- * The record book: the rules above the store (protocol page, section 6). It verifies, clamps lifetimes, applies
+ * The record book: the rules above the store (docs/spec/records.md). It verifies, clamps lifetimes, applies
  * the sequence rule, compare-and-swap, the equivocation rule, tombstones, `not_before` and quotas, keeps the node's
  * own records alive and says what is to be republished. It never throws on a record from the network.
  *

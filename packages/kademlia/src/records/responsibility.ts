@@ -1,5 +1,5 @@
 /**
- * Where records belong: the expected-distance rule (protocol page, section 6).
+ * Where records belong: the expected-distance rule (docs/spec/routing.md).
  *
  * A record is written to every responder inside the expected distance of the 20th closest node, 20/N of the id
  * space, never merely to "the 20 closest": nodes that an attacker places nearest to a key do not push the honest
