@@ -21,6 +21,9 @@ export const LATE_SRTT = 2;
 export const ATTEMPTS_MAX = 2;
 /** Node-disjoint paths of a lookup. */
 export const PATHS_MAX = 8;
+/** Paths of a read whose holders disagree, or of which so many showed a record that does not verify. */
+export const PATHS_DOUBTED = 4;
+export const LIARS_DOUBTED = 2;
 
 // ---- Ours ---------------------------------------------------------------------------------------------------------
 

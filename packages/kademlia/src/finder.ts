@@ -12,7 +12,14 @@ import {
   readFindNodeResponse,
   readFindValueResponse,
 } from '@molia/wire';
-import { CROWDED_MS, PROVIDERS_SKIP_MAX, PULL_RETRY_MS, SHORTLIST_MAX } from './constants.ts';
+import {
+  CROWDED_MS,
+  LIARS_DOUBTED,
+  PATHS_DOUBTED,
+  PROVIDERS_SKIP_MAX,
+  PULL_RETRY_MS,
+  SHORTLIST_MAX,
+} from './constants.ts';
 import { ContactFlag } from './contacts.ts';
 import type { Lookup } from './lookup.ts';
 import { isSingle, type Operation, type Operations, OpKind, Phase } from './operation.ts';
@@ -297,9 +304,12 @@ export class Finder {
       if (shown >= 0) this.nextPage(op, request, row);
     } else if (answer.hasRecord) {
       shown = reader.shown(now, op, row, bytes, answer.record);
+      this.doubt(op);
     }
     if (shown === Shown.BAD) {
       this.shared.count(Count.BAD_ANSWERS);
+      op.liars++;
+      this.doubt(op);
       op.lookup.refused(row);
       this.shared.expel(now, row);
       this.step(now, op);
@@ -311,6 +321,11 @@ export class Finder {
       return false;
     }
     return true;
+  }
+
+  /** Holders that disagree, or several that lie, make a read ask farther afield, where the same few cannot be. */
+  private doubt(op: Operation): void {
+    if (op.disagreed || op.liars >= LIARS_DOUBTED) op.lookup.spread(PATHS_DOUBTED);
   }
 
   /** Asks the same node for the providers that did not fit. */

@@ -89,6 +89,16 @@ export class Lookup {
     return found;
   }
 
+  /**
+   * Goes on over at least this many paths: who is known is dealt out in turn, each path asks only what it finds from now
+   * on, and all together ask twice as many.
+   */
+  spread(paths: number): void {
+    if (this.pathCount >= paths) return;
+    this.pathCount = paths;
+    for (let i = 0; i < this.count; i++) this.paths[i] = i % paths;
+  }
+
   /** Lets go of every contact. */
   clear(): void {
     for (let i = 0; i < this.count; i++) this.contacts.release(this.rows[i] as number);

@@ -56,6 +56,10 @@ export class Operation {
   readonly bestHash = new Uint8Array(32);
   /** Nodes that held it, or providers found. */
   found = 0;
+  /** Holders showed verified records that are not the same. */
+  disagreed = false;
+  /** Holders that showed a record which does not verify. */
+  liars = 0;
   sequenceMin = 0;
   all = false;
   /** Pull in progress, NONE = none. */
@@ -157,6 +161,8 @@ export class Operations {
     op.deadlineAt = now + budgetMs;
     op.progressQueued = false;
     op.found = 0;
+    op.disagreed = false;
+    op.liars = 0;
     op.sequenceMin = 0;
     op.all = false;
     op.pages = 0;

@@ -94,7 +94,7 @@ export class ValueReader {
     if (!equalBytes(bytes, view.keyOffset, op.lookup.target, 0, ID_BYTES)) return Shown.BAD;
     if (view.sequence < op.sequenceMin || view.notBeforeUnix > shared.unix(now)) return Shown.NOTHING;
     const order = this.orderByHash(op, bytes, view);
-    if (order === RecordOrder.OLDER) return Shown.NOTHING;
+    if (order === RecordOrder.OLDER) return this.shownOlder(op, bytes, view);
     if (order === RecordOrder.SAME && this.sameSignature(op, bytes, view)) {
       op.found++;
       return Shown.HELD;
@@ -102,6 +102,7 @@ export class ValueReader {
     if (verifyRecord(view, bytes, shared.curves, this.hash, 0) < 0) return Shown.BAD;
     op.found++;
     if (order === RecordOrder.SAME) return Shown.HELD;
+    if (op.best.length > 0) op.disagreed = true;
     if (order === RecordOrder.EQUIVOCATION_LOSES) {
       this.report(op, EventKind.EQUIVOCATION);
       return Shown.HELD;
@@ -163,6 +164,14 @@ export class ValueReader {
     copyBytes(this.hash, 0, op.envelopeHash, 0, 32);
     this.adopt(op, record);
     return true;
+  }
+
+  /** Of no use but as a sign that the holders disagree, and that sign has to be verified once. */
+  private shownOlder(op: Operation, bytes: Uint8Array, view: RecordView): number {
+    if (op.disagreed) return Shown.NOTHING;
+    if (verifyRecord(view, bytes, this.shared.curves, this.hash, 0) < 0) return Shown.BAD;
+    op.disagreed = true;
+    return Shown.NOTHING;
   }
 
   /** How the record stands to the best one and to the one being pulled, by its unverified fields. */
