@@ -1,0 +1,127 @@
+/** Numbers of the simulator. All are models, none is a specification. */
+import type { AccessClass } from './links.ts';
+import type { NatClass } from './nat.ts';
+
+// Ours
+
+/** Unix milliseconds at the start of a simulation, the same in every run: 15 January 2027. */
+export const WALL_MS_AT_ZERO = 1_800_000_000_000;
+/** UDP port of every host that does not ask for another. */
+export const PORT_DEFAULT = 4_000;
+/** IPv4 and UDP headers: what a datagram costs on the wire beyond its bytes. */
+export const HEADER_BYTES = 28;
+/** First address of hosts (11.0.0.0), of NAT boxes (80.0.0.0) and of hosts behind one (10.0.0.0); 2^20 of each at most. */
+export const HOST_ADDRESS = 0x0b000000;
+export const NAT_ADDRESS = 0x50000000;
+export const PRIVATE_ADDRESS = 0x0a000000;
+export const HOSTS_MAX = 2 ** 20;
+/** One-way time between two hosts of one matrix row, microseconds: the middle of 1 to 5 ms there and back. */
+export const SAME_ROW_US = 1_500;
+/** Jitter of every datagram: exponential with this share of the path's own time as its mean. */
+export const JITTER_SHARE = 0.02;
+/** Groups that partitions may tell apart. */
+export const GROUPS_MAX = 64;
+
+/**
+ * Access links of homes and phones. The delays (medians there and back, log-normal) and mean losses are assumptions that
+ * follow published summaries; rates are common contracts. A burst is a spell of a loaded link or radio.
+ */
+export const ACCESS_CLASSES: readonly AccessClass[] = Object.freeze([
+  {
+    name: 'fibre',
+    share: 0.3,
+    accessMs: 3,
+    accessSigma: 0.5,
+    upMbps: 200,
+    downMbps: 500,
+    queueMs: 50,
+    lossMean: 0.001,
+    lossSpellMs: 50,
+    burstEveryMs: 300_000,
+    burstLengthMs: 1_000,
+    burstMs: 20,
+  },
+  {
+    name: 'cable',
+    share: 0.35,
+    accessMs: 12,
+    accessSigma: 0.6,
+    upMbps: 20,
+    downMbps: 200,
+    queueMs: 150,
+    lossMean: 0.004,
+    lossSpellMs: 100,
+    burstEveryMs: 120_000,
+    burstLengthMs: 3_000,
+    burstMs: 40,
+  },
+  {
+    name: 'dsl',
+    share: 0.15,
+    accessMs: 20,
+    accessSigma: 0.5,
+    upMbps: 8,
+    downMbps: 40,
+    queueMs: 200,
+    lossMean: 0.004,
+    lossSpellMs: 100,
+    burstEveryMs: 120_000,
+    burstLengthMs: 3_000,
+    burstMs: 50,
+  },
+  {
+    name: 'mobile',
+    share: 0.2,
+    accessMs: 35,
+    accessSigma: 0.6,
+    upMbps: 15,
+    downMbps: 50,
+    queueMs: 300,
+    lossMean: 0.01,
+    lossSpellMs: 200,
+    burstEveryMs: 60_000,
+    burstLengthMs: 5_000,
+    burstMs: 90,
+  },
+]);
+
+/** A link without delay of its own, loss, queue or bursts: for tests of one thing at a time. */
+export const PERFECT_LINK: AccessClass = Object.freeze({
+  name: 'perfect',
+  share: 1,
+  accessMs: 0,
+  accessSigma: 0,
+  upMbps: 1e6,
+  downMbps: 1e6,
+  queueMs: 1_000,
+  lossMean: 0,
+  lossSpellMs: 1,
+  burstEveryMs: 0,
+  burstLengthMs: 0,
+  burstMs: 0,
+});
+
+/**
+ * NAT classes of a consumer network, with their shares of all hosts; the rest, 0.3, has a public address or a mapped
+ * port. The behaviours are RFC 4787's; no recent measurement of the shares was found, so they are an assumption.
+ */
+export const NAT_CLASSES: readonly NatClass[] = Object.freeze([
+  nat('full-cone', 0.05, 'endpoint', 'endpoint', 'preserve', true, 300),
+  nat('restricted', 0.15, 'endpoint', 'address', 'preserve', true, 180),
+  nat('port-restricted', 0.2, 'endpoint', 'address-and-port', 'preserve', false, 120),
+  nat('carrier', 0.12, 'endpoint', 'address-and-port', 'random', false, 60),
+  nat('symmetric', 0.13, 'address-and-port', 'address-and-port', 'random', false, 120),
+  { ...nat('udp-blocked', 0.05, 'endpoint', 'endpoint', 'preserve', false, 60), blocked: true },
+]);
+
+function nat(
+  name: string,
+  share: number,
+  mapping: NatClass['mapping'],
+  filtering: NatClass['filtering'],
+  ports: NatClass['ports'],
+  hairpin: boolean,
+  timeoutSecs: number,
+): NatClass {
+  return { name, share, mapping, filtering, ports, hairpin, timeoutMs: timeoutSecs * 1000, blocked: false };
+}

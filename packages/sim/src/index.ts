@@ -1,0 +1,17 @@
+/** @molia/sim: a deterministic network for engines, in virtual time. */
+export { Clock } from './clock.ts';
+export { ACCESS_CLASSES, NAT_CLASSES, PERFECT_LINK, PORT_DEFAULT, WALL_MS_AT_ZERO } from './constants.ts';
+export { EventQueue } from './event-queue.ts';
+export { LatencyMatrix } from './latency.ts';
+export type { AccessClass } from './links.ts';
+export { Links } from './links.ts';
+export type { NatClass } from './nat.ts';
+export { NatBoxes } from './nat.ts';
+export type { Faults, NetworkOptions } from './network.ts';
+export { Drop, dropNames, HostState, Network } from './network.ts';
+export type { SimHost, SimNode, SimNodeFactory } from './node-port.ts';
+export { Generators, rngOf } from './random.ts';
+export type { HostOptions, SimulatorOptions } from './simulator.ts';
+export { Simulator } from './simulator.ts';
+export type { CipherCounts } from './stub-crypto.ts';
+export { createStubIdentity, StubCipher, stubCurves } from './stub-crypto.ts';
