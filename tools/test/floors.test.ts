@@ -13,6 +13,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   wire: ['core'],
   wireguard: ['core'],
   metrics: ['core'],
+  sim: ['core'],
   kademlia: ['core', 'wire'],
   dht: ['core', 'wire', 'wireguard', 'metrics', 'kademlia'],
 };

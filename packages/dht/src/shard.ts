@@ -27,6 +27,7 @@ import {
   SEALED,
   type Transmit,
   type Transport,
+  type TransportHost,
 } from '@molia/core';
 import {
   createKademlia,
@@ -47,6 +48,8 @@ import {
 import type { Clock } from './clock.ts';
 import { PATHS_MAX, PUMP_EVENTS_MAX, PUMP_TRANSMITS_MAX } from './constants.ts';
 import { PathTable } from './paths.ts';
+
+export type { Clock } from './clock.ts';
 
 export interface ShardOptions {
   readonly identity: Identity;
@@ -152,14 +155,24 @@ export class Shard {
 
   /** Opens the transport and starts the timers. */
   async open(): Promise<readonly BoundAddress[]> {
-    const bound = await this.#transport.open({
+    const bound = await this.#transport.open(this.host());
+    this.attach(bound);
+    return bound;
+  }
+
+  /** What the transport reports to. */
+  host(): TransportHost {
+    return {
       path: (address, port) => this.paths.ofAddress(address, port),
       receive: (path, bytes, offset, length) => this.#receive(path, bytes, offset, length),
       fail: (error) => this.#options.onFail(error),
-    });
+    };
+  }
+
+  /** The transport is open on these addresses: for one that opens at once, as a simulated one does, instead of `open`. */
+  attach(bound: readonly BoundAddress[]): void {
     for (const { family } of bound) this.#families |= 1 << family;
     this.pump();
-    return bound;
   }
 
   /** Unix milliseconds at `now()` = 0. */
