@@ -134,5 +134,7 @@ export const DEFAULTS: Tuning = Object.freeze({
   refreshMsMax: 3_600_000,
   // 15 of 20: the last few are the slow ones, and each of the 15 alone keeps the record alive.
   holdersEarly: 0.75,
+  proximity: true,
+  fixedTimeoutMs: 0,
   maintenance: true,
 });

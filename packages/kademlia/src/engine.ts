@@ -415,6 +415,7 @@ function resolveTuning(given: Partial<Tuning> | undefined): Tuning {
     operationsMax: [8, 65_536],
     requestsMax: [64, REQUESTS_MAX],
     contactsMax: [1_024, 1_048_576],
+    fixedTimeoutMs: [0, 60_000],
     refreshMsMin: [1_000, 86_400_000],
     refreshMsMax: [1_000, 86_400_000],
   });

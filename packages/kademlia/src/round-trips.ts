@@ -21,11 +21,14 @@ export class RoundTrips {
   stranger = SRTT_MS_UNKNOWN;
   private readonly contacts: Contacts;
   private readonly rng: Rng;
+  /** 0 = by each contact's own round trips. */
+  private readonly fixedTimeoutMs: number;
   private readonly ring = new Float64Array(RTT_SAMPLES);
   private readonly sorted = new Float64Array(RTT_SAMPLES);
   private total = 0;
 
-  constructor(contacts: Contacts, rng: Rng) {
+  constructor(contacts: Contacts, rng: Rng, fixedTimeoutMs = 0) {
+    this.fixedTimeoutMs = fixedTimeoutMs;
     this.contacts = contacts;
     this.rng = rng;
   }
@@ -43,11 +46,13 @@ export class RoundTrips {
 
   /** Milliseconds after which a request to a contact is late. */
   lateMs(row: number): Millis {
+    if (this.fixedTimeoutMs > 0) return this.fixedTimeoutMs;
     return Math.ceil(this.srttOf(row) * LATE_SRTT);
   }
 
   /** Milliseconds after which it is dead: RTO clamped, then jittered upwards. */
   deadMs(row: number): Millis {
+    if (this.fixedTimeoutMs > 0) return this.fixedTimeoutMs;
     const measured = this.contacts.srtt[row] as number;
     const srtt = this.srttOf(row);
     const rttvar = measured > 0 ? (this.contacts.rttvar[row] as number) : srtt / 2;

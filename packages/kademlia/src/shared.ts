@@ -119,9 +119,9 @@ export class Shared {
     this.nodeRecord = options.nodeRecord;
     this.wallMsAtZero = options.wallMsAtZero;
     this.contacts = new Contacts(tuning.contactsMax, options.rng.u32());
-    this.table = new Table(this.contacts, options.identity.id, tuning.k);
+    this.table = new Table(this.contacts, options.identity.id, tuning.k, tuning.proximity);
     this.requests = new Requests(tuning.requestsMax, options.rng);
-    this.roundTrips = new RoundTrips(this.contacts, options.rng);
+    this.roundTrips = new RoundTrips(this.contacts, options.rng, tuning.fixedTimeoutMs);
     this.book = new RecordBook({
       store: options.store,
       curves: options.curves,

@@ -35,10 +35,13 @@ export class Table {
   private readonly contacts: Contacts;
   private readonly self: Uint8Array;
   private readonly k: number;
+  /** Capacities of the buckets that prefer near contacts. */
+  private readonly far: readonly number[];
   private readonly buckets: (Bucket | undefined)[] = [];
 
   /** `self` is our 32-byte id. */
-  constructor(contacts: Contacts, self: Uint8Array, k: number) {
+  constructor(contacts: Contacts, self: Uint8Array, k: number, proximity = true) {
+    this.far = proximity ? FAR_BUCKETS : [];
     this.contacts = contacts;
     this.self = self;
     this.k = k;
@@ -62,7 +65,7 @@ export class Table {
   }
 
   capacityOf(bucket: number): number {
-    return Math.max(FAR_BUCKETS[bucket] ?? this.k, this.k);
+    return Math.max(this.far[bucket] ?? this.k, this.k);
   }
 
   countOf(bucket: number): number {
@@ -89,7 +92,7 @@ export class Table {
       this.enter(now, bucket, row);
       return Change.ADDED;
     }
-    if (at < FAR_BUCKETS.length && this.swap(now, bucket, row)) return Change.SWAPPED;
+    if (at < this.far.length && this.swap(now, bucket, row)) return Change.SWAPPED;
     this.cache(bucket, row);
     this.suspect = this.oldestSilent(now, bucket);
     return Change.CACHED;

@@ -77,6 +77,10 @@ export interface Tuning {
   readonly refreshMsMax: number;
   /** Share of the K closest that must hold a record before a store reports DONE; the rest continues. */
   readonly holdersEarly: number;
+  /** Larger far buckets that prefer near contacts. `false` = buckets of `k`, oldest first, as in the 2002 paper. */
+  readonly proximity: boolean;
+  /** A request is late and dead after this long, whoever is asked; 0 = by each contact's own round trips. */
+  readonly fixedTimeoutMs: number;
   /** Asks buckets, liveness, republish by itself. `false` = only what the host calls (for tests). */
   readonly maintenance: boolean;
 }

@@ -144,6 +144,26 @@ describe('the routing table', () => {
     }
   });
 
+  it('without proximity: far buckets hold k, and no nearer newcomer takes a place', () => {
+    const [near, plain] = [true, false].map((proximity) => {
+      const contacts = new Contacts(8_192, 1);
+      const table = new Table(contacts, new Uint8Array(32), 20, proximity);
+      const rng = createSeededRng(5);
+      let swapped = 0;
+      for (let i = 0; i < 1_000; i++) {
+        const row = intern(contacts, rng);
+        contacts.hold(row);
+        contacts.sampleRtt(row, 1_000 - i);
+        contacts.heard(row, i);
+        if (table.answered(i, row) === Change.SWAPPED) swapped++;
+      }
+      return { far: table.countOf(0), swapped };
+    });
+    expect(near?.far).toBe(FAR_BUCKETS[0]);
+    expect(near?.swapped).toBeGreaterThan(100);
+    expect(plain).toEqual({ far: 20, swapped: 0 });
+  });
+
   it('never evicts a contact that answers, and asks for the oldest silent one to be pinged', () => {
     const contacts = new Contacts(8_192, 1);
     const rng = createSeededRng(77);
