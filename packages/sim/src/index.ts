@@ -1,4 +1,13 @@
 /** @molia/sim: a deterministic network for engines, in virtual time. */
+export type { SessionLaw } from './churn.ts';
+export {
+  dailyFactor,
+  exponentialLeaving,
+  flashCrowd,
+  KAD_PAUSES,
+  KAD_SESSIONS,
+  weibullSessions,
+} from './churn.ts';
 export { Clock } from './clock.ts';
 export { ACCESS_CLASSES, NAT_CLASSES, PERFECT_LINK, PORT_DEFAULT, WALL_MS_AT_ZERO } from './constants.ts';
 export { EventQueue } from './event-queue.ts';
