@@ -158,6 +158,11 @@ switch (what) {
     build();
     become(process.execPath, [join(root, 'apps/bench/dist/main.js'), ...args]);
     break;
+  case 'sim':
+    install();
+    build();
+    become(process.execPath, [join(root, 'apps/bench/dist/sim.js'), ...args]);
+    break;
   case 'fuzz':
     // At least a million inputs for every decoder and engine; MOLIA_FUZZ_RUNS says how many.
     install();
@@ -212,6 +217,6 @@ switch (what) {
         rmSync(join(root, d, sub), { recursive: true, force: true });
     break;
   default:
-    console.error(`unknown: ${what}. One of: start test build bench check format fuzz long nodes clean`);
+    console.error(`unknown: ${what}. One of: start test build bench sim check format fuzz long nodes clean`);
     process.exit(2);
 }
