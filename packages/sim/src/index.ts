@@ -1,4 +1,5 @@
 /** @molia/sim: a deterministic network for engines, in virtual time. */
+export { AmplificationWatch, SequenceWatch, watchNonces } from './checkers.ts';
 export type { SessionLaw } from './churn.ts';
 export {
   dailyFactor,
@@ -24,3 +25,5 @@ export type { HostOptions, SimulatorOptions } from './simulator.ts';
 export { Simulator } from './simulator.ts';
 export type { CipherCounts } from './stub-crypto.ts';
 export { createStubIdentity, StubCipher, stubCurves } from './stub-crypto.ts';
+export type { TransportCase, TransportLab } from './transport-cases.ts';
+export { transportCases } from './transport-cases.ts';

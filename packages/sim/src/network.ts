@@ -202,7 +202,7 @@ export class Network {
       address = own;
       if (remote === own) break;
     }
-    const site = this.#siteOf(remote);
+    const site = this.siteOf(remote);
     if (site === NONE) return this.#lose(Drop.UNREACHABLE);
     if (this.#blocked[(this.#group[host] as number) * GROUPS_MAX + (this.#group[site] as number)] === 1)
       return this.#lose(Drop.PARTITION);
@@ -277,7 +277,7 @@ export class Network {
   }
 
   /** The host whose place an address has; `NONE` when nobody public has it. */
-  #siteOf(address: number): number {
+  siteOf(address: number): number {
     if (address >= NAT_ADDRESS) return this.#site[address - NAT_ADDRESS] ?? NONE;
     const host = address - HOST_ADDRESS;
     return host >= 0 && host < this.#count && this.#nat[host] === NONE ? host : NONE;

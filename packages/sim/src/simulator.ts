@@ -46,6 +46,8 @@ export class Simulator {
   readonly rng: Rng;
   readonly generators: Generators;
   readonly script: number;
+  /** Hears of every datagram that is handed to a host: from which place, to whom, how many bytes. For checkers. */
+  tap: ((from: number, to: number, length: number) => void) | undefined = undefined;
   readonly #queue = new EventQueue();
   readonly #clock: Clock;
   readonly #events = new Float64Array(1);
@@ -321,6 +323,7 @@ export class Simulator {
       const address = payloads.sourceAddress[payload] as number;
       const port = payloads.sourcePort[payload] as number;
       this.#log(host, Kind.HANDLE, address ^ port, length);
+      this.tap?.(this.network.siteOf(address), host, length);
       writeEndpointAt(this.#endpoint, 0, address, port);
       node.receive(this.#endpoint, 0, payloads.page(payload), payloads.offset(payload), length);
     }
