@@ -5,7 +5,7 @@
 export class Clock {
   readonly #cells = new Float64Array(2);
 
-  /** Microseconds since the start. */
+  /** Microseconds since the start. INVARIANT: whole ones, or a host's milliseconds would round differently at one instant. */
   get now(): number {
     return this.#cells[0] as number;
   }

@@ -19,6 +19,8 @@ export const HOSTS_MAX = 2 ** 20;
 export const SAME_ROW_US = 1_500;
 /** Jitter of every datagram: exponential with this share of the path's own time as its mean. */
 export const JITTER_SHARE = 0.02;
+/** Events at one instant after which a run is stuck: a node asks to be called at once, again and again. */
+export const EVENTS_AT_ONCE_MAX = 1_000_000;
 /** Groups that partitions may tell apart. */
 export const GROUPS_MAX = 64;
 

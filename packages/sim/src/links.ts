@@ -144,7 +144,7 @@ export class Links {
     const free = Math.max(now, freeAt[host] as number);
     if (free - now > queueMs * 1000) return false;
     freeAt[host] = free + ((length + HEADER_BYTES) * 8) / mbps;
-    this.#clock.result = freeAt[host] as number;
+    this.#clock.result = Math.ceil(freeAt[host] as number);
     return true;
   }
 }

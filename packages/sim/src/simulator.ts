@@ -7,7 +7,7 @@
  */
 import { blake3, ENDPOINT_BYTES, grow, type Millis, NONE, type Rng, toHex } from '@molia/core';
 import type { Clock } from './clock.ts';
-import { WALL_MS_AT_ZERO } from './constants.ts';
+import { EVENTS_AT_ONCE_MAX, WALL_MS_AT_ZERO } from './constants.ts';
 import { EventQueue } from './event-queue.ts';
 import type { AccessClass } from './links.ts';
 import { HostState, Network, type NetworkOptions, writeEndpointAt } from './network.ts';
@@ -57,6 +57,8 @@ export class Simulator {
   readonly #calls = new Map<number, () => void>();
   readonly #endpoint = new Uint8Array(ENDPOINT_BYTES);
   #callsMade = 0;
+  /** Events taken at this instant. */
+  #atOnce = 0;
   #sequence: Float64Array = new Float64Array(0);
   #skew: Float64Array = new Float64Array(0);
   /** Microseconds, of the node that runs or ran last. */
@@ -138,7 +140,7 @@ export class Simulator {
   call(delayMs: number, callback: () => void): void {
     const id = this.#callsMade++;
     this.#calls.set(id, callback);
-    this.#queue.next[0] = this.#clock.now + Math.max(0, delayMs) * 1000;
+    this.#queue.next[0] = this.#clock.now + Math.round(Math.max(0, delayMs) * 1000);
     this.#queue.next[1] = CALL_TIE + id;
     this.#queue.add(Kind.CALL, NONE, id);
   }
@@ -150,7 +152,7 @@ export class Simulator {
 
   /** Runs until the condition holds, looking after every event; `false` = the time was up first. */
   runUntil(condition: () => boolean, ms: number): boolean {
-    const end = this.#clock.now + ms * 1000;
+    const end = this.#clock.now + Math.round(ms * 1000);
     while (!condition()) {
       if (!this.step(end)) {
         this.#clock.now = end;
@@ -165,11 +167,16 @@ export class Simulator {
     const queue = this.#queue;
     const id = queue.take(limit);
     if (id === NONE) return false;
-    this.#clock.now = queue.at[id] as number;
+    const at = queue.at[id] as number;
+    if (at > this.#clock.now) this.#atOnce = 0;
+    this.#atOnce++;
+    this.#clock.now = at;
     this.#events[0] = (this.#events[0] as number) + 1;
     const host = queue.host[id] as number;
     const data = queue.data[id] as number;
     try {
+      if (this.#atOnce > EVENTS_AT_ONCE_MAX)
+        throw new Error(`time stands still: host ${host} asks to be called at once, again and again`);
       switch (queue.kind[id]) {
         case Kind.TIMER:
           this.#fire(host);

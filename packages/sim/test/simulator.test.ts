@@ -119,6 +119,29 @@ describe('the simulator', () => {
     );
   });
 
+  it("keeps whole microseconds, so that a timer never fires before its millisecond by the host's clock", () => {
+    const sim = simulator();
+    const late: number[] = [];
+    for (let i = 0; i < 200; i++) {
+      sim.run(0.1234567);
+      const node = sim.start(sim.addHost({ row: 0, link: PERFECT_LINK }), (host) => new Chatter(host));
+      const due = 1 + ((i * 37) % 1_000);
+      node.host.setTimer(() => late.push(node.host.now() - due), due);
+      sim.call(i * 0.3331, () => {});
+    }
+    sim.run(2_000);
+    expect(late).toEqual(Array.from({ length: 200 }, () => 0));
+    expect(Number.isInteger(sim.nowMs * 1000)).toBe(true);
+  });
+
+  it('ends a run in which a node asks to be called at once for ever', () => {
+    const sim = simulator();
+    const [, b] = hosts(sim, 2) as [Chatter, Chatter];
+    const again = (): void => b.host.defer(again);
+    b.host.setTimer(again, 5);
+    expect(() => sim.run(10)).toThrow(/at 5 ms .*time stands still: host 1/);
+  });
+
   it('calls the script at its instants, before anything else of that instant', () => {
     const sim = simulator();
     const [a, b] = hosts(sim, 2) as [Chatter, Chatter];
