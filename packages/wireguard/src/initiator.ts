@@ -97,6 +97,22 @@ function renewable(state: State, now: Millis, row: number): boolean {
   return !state.peers.has(row, PLAIN) && now - state.peers.time(row, HANDSHAKE_SENT) >= EARLY_RENEW_MS;
 }
 
+/**
+ * Whether all we know of a peer's address is that it called us from there, which may be forged: it has had its response,
+ * and confirms or hears no more from us, even when the storey above opens it on the strength of that call.
+ */
+export function onlyCalled(state: State, row: number): boolean {
+  const { peers } = state;
+  return !peers.has(row, PROVED) && (!peers.has(row, OPENED) || peers.next[row] !== NONE);
+}
+
+/** An opened peer that has not confirmed for so long may be called anew: it may have restarted. */
+function mayCall(state: State, now: Millis, row: number): boolean {
+  if (!onlyCalled(state, row)) return true;
+  if (!state.peers.has(row, OPENED)) return false;
+  return now - (state.sessions.createdAt[state.peers.next[row] as number] as number) > REKEY_TIMEOUT_MS;
+}
+
 /** Starts a handshake unless one runs or the last was too recent (rule f); then it comes as soon as it may. */
 export function requestHandshake(state: State, now: Millis, row: number, early: boolean): void {
   const peers = state.peers;
@@ -107,8 +123,7 @@ export function requestHandshake(state: State, now: Millis, row: number, early: 
     if (renew) peers.want(row, WANT_INITIATION);
     return;
   }
-  if (!peers.has(row, OPENED | PROVED)) {
-    // Its address may be forged: it has had its response, and confirms or hears no more from us.
+  if (!mayCall(state, now, row)) {
     state.setDeadline(row, DEFERRED, now + REKEY_TIMEOUT_MS);
     return;
   }

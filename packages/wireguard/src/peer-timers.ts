@@ -1,6 +1,6 @@
 /** What a peer's timer does: every deadline that has passed, in one visit (timer rules (a) to (h) of WireGuard). */
 import { type Millis, NONE } from '@molia/core';
-import { requestHandshake, retryHandshake } from './initiator.ts';
+import { onlyCalled, requestHandshake, retryHandshake } from './initiator.ts';
 import { zeroKeys } from './peer-life.ts';
 import {
   ARMED,
@@ -9,7 +9,6 @@ import {
   OPENED,
   PASSIVE_KEEPALIVE,
   PERSISTENT,
-  PROVED,
   RETRANSMIT,
   TIMES,
   WANT_KEEPALIVE,
@@ -44,7 +43,7 @@ function take(state: State, now: Millis, row: number, column: number): boolean {
 
 /** Starts the handshake that had to wait, if messages wait for it or the current session is to be replaced. */
 function startDeferred(state: State, now: Millis, row: number): void {
-  if (!state.peers.has(row, OPENED | PROVED)) {
+  if (onlyCalled(state, row)) {
     state.counters.add(Count.MESSAGES_DROPPED, dropWaiting(state, row));
   } else if (state.peers.queueHead[row] !== NONE || state.usable(now, row) !== NONE) {
     requestHandshake(state, now, row, false);

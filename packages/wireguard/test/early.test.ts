@@ -106,6 +106,36 @@ describe('first contact', () => {
     expect(b.received.map((r) => r.text)).toEqual(['unanswerable', 'next']);
   });
 
+  it('sends an address that only called us no more than three times its bytes, even when the host asks back', () => {
+    const world = new World();
+    const a = world.host('a');
+    const b = world.host('b');
+    // As if the address were forged: nothing reaches it, and it never says another word.
+    world.lose = (sent) => sent.from === 'b' || sent.at > 0;
+    b.onMessage = () => 'x'.repeat(900);
+    world.early(a, world.open(a, b), 'find node', true);
+    world.run(100);
+    expect(world.early(b, world.open(b, a), 'who are you', true)).toBe(TAKEN);
+    world.run(60_000);
+    const back = world.log.filter((sent) => sent.from === 'b').map((sent) => sent.bytes.length);
+    expect(back).toEqual([92 + 900]);
+    expect(back[0]).toBeLessThanOrEqual(3 * (world.log[0]?.bytes.length as number));
+    expect(b.wg.counters.snapshot()['messages_dropped']).toBe(1);
+  });
+
+  it('asks a caller back inside the session it confirms, without a handshake of its own', () => {
+    const world = new World();
+    const a = world.host('a');
+    const b = world.host('b');
+    b.onMessage = () => 'pong';
+    world.early(a, world.open(a, b), 'ping');
+    world.run(world.latencyMs + 1);
+    world.early(b, world.open(b, a), 'who are you', true);
+    world.run(100);
+    expect(a.received.map((r) => r.text)).toEqual(['pong', 'who are you']);
+    expect(ofType(world.log, 1).map((sent) => sent.from)).toEqual(['a']);
+  });
+
   it('answers each of two strangers in one turn of the host', () => {
     const world = new World();
     const b = world.host('b');
