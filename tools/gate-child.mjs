@@ -6,7 +6,7 @@ import { getHeapStatistics } from 'node:v8';
 const WINDOW = 100_000;
 const WINDOWS = 5;
 /** More windows are tried while none shows zero: a late compilation leaves a one-off of a few KB. */
-const WINDOWS_MAX = 12;
+const WINDOWS_MAX = 30;
 const WARM_UP_MS = 150;
 /** A window stays under this, or a scavenge hides what it left. */
 const WINDOW_BYTES_MAX = 16 * 2 ** 20;

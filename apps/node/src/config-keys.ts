@@ -2,7 +2,7 @@
  * Every configuration key: where it may come from, its form, its default and one sentence for `molia config --example`.
  * A key `a.b` is `b` in the TOML table `[a]`, the variable `MOLIA_A_B`, and the flag named here, if any.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 
 const hostPort = z
   .string()
