@@ -8,7 +8,10 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** name, entry, generated file, pages of 64 KiB: the whole memory, which never grows. */
+/**
+ * name, entry, generated file, and either `pages` of 64 KiB, the module's whole memory, which never grows, or none:
+ * the host brings the memory. `relaxed`: with relaxed SIMD, which Node takes from version 22 on.
+ */
 export const kernels = [
   {
     name: 'cipher',
@@ -22,14 +25,29 @@ export const kernels = [
     generated: 'packages/core/src/gen/blake3-wasm.ts',
     pages: 1,
   },
+  {
+    name: 'galois',
+    entry: 'packages/erasure/wasm/galois.ts',
+    generated: 'packages/erasure/src/gen/galois-wasm.ts',
+  },
+  {
+    name: 'galois_relaxed',
+    entry: 'packages/erasure/wasm/galois.ts',
+    generated: 'packages/erasure/src/gen/galois-relaxed-wasm.ts',
+    relaxed: true,
+  },
 ];
 
 /** The bytes of one kernel, compiled now. Throws with the compiler's messages. */
-export async function compileKernel({ entry, pages }) {
+export async function compileKernel({ entry, pages, relaxed }) {
   const { default: asc } = await import('assemblyscript/asc');
   let binary;
-  const flags = `--enable simd -O3 --converge --noAssert --runtime stub --use abort= --outFile kernel.wasm
-    --initialMemory ${pages} --maximumMemory ${pages} --baseDir .`;
+  const memory =
+    pages === undefined
+      ? '--importMemory --initialMemory 1 --maximumMemory 65536'
+      : `--initialMemory ${pages} --maximumMemory ${pages}`;
+  const flags = `--enable simd${relaxed ? ' --enable relaxed-simd' : ''} -O3 --converge --noAssert --runtime stub
+    --use abort= --outFile kernel.wasm ${memory} --baseDir .`;
   const { error, stderr } = await asc.main([entry, ...flags.split(/\s+/)], {
     readFile: (file, baseDir) => {
       try {

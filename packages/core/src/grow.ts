@@ -42,3 +42,9 @@ export function growU32(column: Uint32Array, length: number): Uint32Array {
 export function growF64(column: Float64Array, length: number): Float64Array {
   return grow(column, length);
 }
+
+/** Columns without rows, for slabs that nothing was put into yet: an array of its own costs 190 bytes even when empty. */
+export const NO_U8: Uint8Array = new Uint8Array(0);
+export const NO_I32: Int32Array = new Int32Array(0);
+export const NO_U32: Uint32Array = new Uint32Array(0);
+export const NO_F64: Float64Array = new Float64Array(0);

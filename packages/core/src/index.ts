@@ -27,7 +27,7 @@ export type { Engine, Millis, Transmit, Verdict } from './engine.ts';
 export { createTransmit, HEADROOM, IDLE, PLAINTEXT, ROOM, SEALED, TAKEN, TransmitFlag } from './engine.ts';
 export { AssertionError, assert, MoliaError } from './errors.ts';
 export type { TypedArray } from './grow.ts';
-export { grow, growF64, growI32, growU8, growU32 } from './grow.ts';
+export { grow, growF64, growI32, growU8, growU32, NO_F64, NO_I32, NO_U8, NO_U32 } from './grow.ts';
 export type { HandleTableOptions } from './handles.ts';
 export { HANDLE_INDEX_BITS, HandleTable, NONE } from './handles.ts';
 export { fromHex, toHex } from './hex.ts';

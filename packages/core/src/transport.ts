@@ -10,6 +10,8 @@ export const ENDPOINT_BYTES = 19;
 export interface TransportHost {
   /** Interns a remote endpoint and returns its path handle, stable while in use. `address` is textual, without zone. */
   path(address: string, port: number): number;
+  /** The same for an endpoint in its binary form, `ENDPOINT_BYTES` at `offset`: nothing is allocated. */
+  endpointPath(endpoint: Uint8Array, offset: number): number;
   /** A datagram arrived. */
   receive(path: number, bytes: Uint8Array, offset: number, length: number): void;
   /** The transport can no longer work (its `close` is called next). */
@@ -27,12 +29,15 @@ export interface Transport {
   readonly apiVersion: 1;
   /** `udp`, `tcp`, … */
   readonly scheme: string;
+  /** Which of several implementations carries, when there are several: `native`, `dgram`. */
+  readonly driver?: string;
   /** Largest datagram the transport carries, in bytes. */
   readonly datagramBytesMax: number;
   /** Starts to carry. Rejects when the address cannot be bound. */
   open(host: TransportHost): Promise<readonly BoundAddress[]>;
   /**
-   * Sends one datagram to the endpoint of `path`; the bytes are copied or sent before it returns.
+   * Sends one datagram to the endpoint of `path`; the bytes are copied or sent before it returns. It may
+   * leave at the end of the current turn of the event loop, with others.
    * Never throws; losses count in `stats`.
    */
   send(
@@ -54,4 +59,6 @@ export interface TransportStats {
   readonly bytesIn: number;
   readonly bytesOut: number;
   readonly sendErrors: number;
+  /** What else this transport counts: system calls, drops by reason. */
+  readonly detail?: Readonly<Record<string, number>>;
 }

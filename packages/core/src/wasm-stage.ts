@@ -105,15 +105,21 @@ export class WasmViews {
   }
 }
 
-/** The module whose bytes are `base64`, or `undefined` where the platform does not take it (no SIMD, no WebAssembly). */
-export function instantiateWasm(base64: string): WebAssembly.Exports | undefined {
+/**
+ * The module whose bytes are `base64`, or `undefined` where the platform does not take it (no SIMD, no WebAssembly).
+ * `imports`: what the module asks for, such as a memory of the host's.
+ */
+export function instantiateWasm(
+  base64: string,
+  imports?: WebAssembly.Imports,
+): WebAssembly.Exports | undefined {
   if (typeof WebAssembly === 'undefined') return undefined;
   const text = atob(base64);
   const binary = new Uint8Array(text.length);
   for (let i = 0; i < text.length; i++) binary[i] = text.charCodeAt(i);
   if (!WebAssembly.validate(binary)) return undefined;
   try {
-    return new WebAssembly.Instance(new WebAssembly.Module(binary)).exports;
+    return new WebAssembly.Instance(new WebAssembly.Module(binary), imports).exports;
   } catch {
     // A content-security policy may forbid compiling; the portable provider then runs.
     return undefined;

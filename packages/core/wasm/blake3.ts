@@ -36,13 +36,11 @@ export function lastAt(): usize { return LAST; }
 export function outAt(): usize { return OUT; }
 export function stageAt(): usize { return STAGE; }
 
-// @ts-ignore: decorator
 @inline function setInitial(at: usize): void {
   v128.store(at, i32x4(0x6a09e667, <i32>0xbb67ae85, 0x3c6ef372, <i32>0xa54ff53a));
   v128.store(at, i32x4(0x510e527f, <i32>0x9b05688c, 0x1f83d9ab, 0x5be0cd19), 16);
 }
 
-// @ts-ignore: decorator
 @inline function copy32(to: usize, from: usize): void {
   v128.store(to, v128.load(from));
   v128.store(to, v128.load(from, 16), 16);

@@ -22,15 +22,12 @@ const SIGMA_FOUR: usize = memory.data<u8>([
   176, 240, 80, 0, 16, 144, 128, 96, 224, 160, 32, 192, 48, 64, 112, 208,
 ]);
 
-// @ts-ignore: decorator
 @inline function rotr16(v: v128): v128 {
   return v128.swizzle(v, i8x16(2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13));
 }
-// @ts-ignore: decorator
 @inline function rotr8(v: v128): v128 {
   return v128.swizzle(v, i8x16(1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12));
 }
-// @ts-ignore: decorator
 @inline function rotr(v: v128, n: i32): v128 {
   return v128.or(i32x4.shr_u(v, n), i32x4.shl(v, 32 - n));
 }
@@ -77,7 +74,6 @@ export function compress(cv: usize, m: usize, length: i32, counter: u64, flags: 
 }
 
 // Four rows of four words each become four columns, at `to` and the next three vectors.
-// @ts-ignore: decorator
 @inline function transpose(to: usize, a: v128, b: v128, c: v128, d: v128, stride: usize): void {
   const ab0 = v128.shuffle<i32>(a, b, 0, 4, 1, 5);
   const ab1 = v128.shuffle<i32>(a, b, 2, 6, 3, 7);

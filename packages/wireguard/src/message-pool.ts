@@ -2,7 +2,7 @@
  * Messages that wait for a handshake: fixed blocks in one slab, a short chain a peer. Bounded in all and per peer;
  * a peer's oldest message gives way. Blocks are wiped when they are freed: they hold plaintext.
  */
-import { copyBytes, growI32, growU8, NONE } from '@molia/core';
+import { copyBytes, growI32, growU8, NO_I32, NO_U8, NONE } from '@molia/core';
 import { QUEUED_MESSAGE_BYTES_MAX } from './constants.ts';
 
 /** Blocks of a pool when the first message waits. */
@@ -13,10 +13,10 @@ const KEPT = 4;
 /** Chains of blocks; the caller keeps each chain's head and tail. */
 export class MessagePool {
   readonly #blocksMax: number;
-  bytes: Uint8Array = new Uint8Array(0);
-  #next: Int32Array = new Int32Array(0);
-  #lengths: Int32Array = new Int32Array(0);
-  #flags: Int32Array = new Int32Array(0);
+  bytes: Uint8Array = NO_U8;
+  #next: Int32Array = NO_I32;
+  #lengths: Int32Array = NO_I32;
+  #flags: Int32Array = NO_I32;
   #freeHead = NONE;
   #used = 0;
   #capacity = 0;
@@ -80,10 +80,10 @@ export class MessagePool {
 
   /** Every block was wiped when it was freed. */
   #giveBack(): void {
-    this.bytes = new Uint8Array(0);
-    this.#next = new Int32Array(0);
-    this.#lengths = new Int32Array(0);
-    this.#flags = new Int32Array(0);
+    this.bytes = NO_U8;
+    this.#next = NO_I32;
+    this.#lengths = NO_I32;
+    this.#flags = NO_I32;
     this.#freeHead = NONE;
     this.#capacity = 0;
   }

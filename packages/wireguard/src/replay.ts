@@ -3,7 +3,7 @@
  * Most sessions of a DHT carry a handful of packets, so a session begins with one word and takes one of the
  * 1 KiB rings only when its counter reaches 32.
  */
-import { assert, growI32, growU32, NONE } from '@molia/core';
+import { assert, growI32, growU32, NO_I32, NO_U32, NONE } from '@molia/core';
 import {
   REJECT_AFTER_MESSAGES_HIGH,
   REJECT_AFTER_MESSAGES_LOW,
@@ -19,13 +19,13 @@ const INLINE_BITS = 32;
 
 /** Windows of the rows of a slab; counters are pairs of u32. */
 export class ReplayWindows {
-  private maxLow: Uint32Array = new Uint32Array(0);
-  private maxHigh: Uint32Array = new Uint32Array(0);
+  private maxLow: Uint32Array = NO_U32;
+  private maxHigh: Uint32Array = NO_U32;
   /** Seen bits of a row without a ring. */
-  private few: Uint32Array = new Uint32Array(0);
-  private ringOf: Int32Array = new Int32Array(0);
-  private rings: Uint32Array = new Uint32Array(0);
-  private freeRings: Int32Array = new Int32Array(0);
+  private few: Uint32Array = NO_U32;
+  private ringOf: Int32Array = NO_I32;
+  private rings: Uint32Array = NO_U32;
+  private freeRings: Int32Array = NO_I32;
   private freeCount = 0;
   private ringCapacity = 0;
 

@@ -20,12 +20,10 @@ const SIGMA: usize = memory.data<u8>([
   40, 32, 28, 4, 8, 16, 24, 20, 52, 60, 36, 12, 0, 44, 56, 48,
 ]);
 
-// @ts-ignore: decorator
 @inline function rotr8(v: v128): v128 {
   return v128.swizzle(v, i8x16(1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12));
 }
 // Four message words by the schedule entries at `s`.
-// @ts-ignore: decorator
 @inline function words(m: usize, s: usize): v128 {
   let v = v128.load32_zero(m + <usize>load<u8>(s));
   v = v128.load32_lane(m + <usize>load<u8>(s, 1), v, 1);

@@ -2,25 +2,20 @@
 // counter + i. HChaCha20 (draft-irtf-cfrg-xchacha-03 section 2.2) works on one block, a row to a vector.
 import { KEY, NONCE } from './memory';
 
-// @ts-ignore: decorator
 @inline export function rotl16(v: v128): v128 {
   return v128.swizzle(v, i8x16(2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13));
 }
-// @ts-ignore: decorator
 @inline export function rotl8(v: v128): v128 {
   return v128.swizzle(v, i8x16(3, 0, 1, 2, 7, 4, 5, 6, 11, 8, 9, 10, 15, 12, 13, 14));
 }
-// @ts-ignore: decorator
 @inline export function rotl(v: v128, n: i32): v128 {
   return v128.or(i32x4.shl(v, n), i32x4.shr_u(v, 32 - n));
 }
-// @ts-ignore: decorator
 @inline function xorAt(dst: usize, at: usize, v: v128): void {
   v128.store(dst + at, v128.xor(v128.load(dst + at), v));
 }
 
 // Rows a, b, c, d hold one state word each for four blocks: turns them into 16 consecutive bytes of each block.
-// @ts-ignore: decorator
 @inline function xorRows(dst: usize, a: v128, b: v128, c: v128, d: v128): void {
   const ab0 = v128.shuffle<i32>(a, b, 0, 4, 1, 5);
   const ab1 = v128.shuffle<i32>(a, b, 2, 6, 3, 7);

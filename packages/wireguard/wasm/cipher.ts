@@ -11,7 +11,6 @@ export function outAt(): usize { return OUT; }
 export function dataAt(): usize { return DATA; }
 export function stageAt(): usize { return STAGE; }
 
-// @ts-ignore: decorator
 @inline function zero16(at: usize, offset: usize): void {
   v128.store(at + offset, i32x4(0, 0, 0, 0));
 }
