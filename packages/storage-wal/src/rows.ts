@@ -1,0 +1,172 @@
+/**
+ * The index in memory: one row a record, columns of typed arrays by slot, found by 32-byte key with open addressing
+ * (linear probing, deletion by shifting back). About 90 bytes a record, 130 with links, due times and eviction order.
+ *
+ * The hash is multilinear over the bytes with secret multipliers: its top 25 bits are universal (Lemire and Kaser
+ * 2012), so that nobody who can choose keys can choose collisions.
+ */
+import { copyBytes, equalBytes, grow, NONE, type Rng } from '@molia/core';
+import { Links } from './links.ts';
+import { SlotHeap } from './slot-heap.ts';
+
+const KEY = 32;
+const BITS_MIN = 6;
+
+/** Bits of a row's flags. */
+export const RowFlag = {
+  /** An older frame of this key may tell of a later expiry: when the row expires, a REMOVE frame must say so. */
+  SHORTENED: 1,
+} as const;
+
+export class Rows {
+  keys: Uint8Array = new Uint8Array(0);
+  /** Index of the segment. */
+  segment = new Uint16Array(0);
+  /** Where in it the frame of the record begins. */
+  position = new Int32Array(0);
+  /** Length of the frame's body; 0 = free row. */
+  length = new Int32Array(0);
+  flags = new Uint8Array(0);
+  tag = new Int32Array(0);
+  /** Index + 1 of the segment with the TOUCH frame that holds for the row, 0 = the PUT frame does. */
+  touched = new Uint16Array(0);
+  /** Place in the cache + 1. */
+  cached = new Int32Array(0);
+  readonly expiry = new SlotHeap();
+  readonly due = new SlotHeap();
+  /** What is evicted first has the least number: the complement of the rank. */
+  readonly eviction = new SlotHeap();
+  readonly links = new Links();
+  count = 0;
+  capacity = 0;
+
+  private readonly multipliers = new Int32Array(KEY);
+  /** slot + 1, 0 = empty. */
+  private cells = new Int32Array(1 << BITS_MIN);
+  private shift = 32 - BITS_MIN;
+  private hashes = new Int32Array(0);
+  private freeHead = NONE;
+  private readonly countMax: number;
+
+  constructor(rng: Rng, countMax: number) {
+    this.countMax = countMax;
+    for (let i = 0; i < KEY; i++) this.multipliers[i] = rng.u32();
+  }
+
+  /** Slot of a key, NONE = not there. */
+  find(key: Uint8Array, offset: number): number {
+    const hash = this.hash(key, offset);
+    const { cells, hashes, keys } = this;
+    const mask = cells.length - 1;
+    for (let cell = hash >>> this.shift; ; cell = (cell + 1) & mask) {
+      const slot = (cells[cell] as number) - 1;
+      if (slot < 0) return NONE;
+      if (hashes[slot] === hash && equalBytes(keys, slot * KEY, key, offset, KEY)) return slot;
+    }
+  }
+
+  /** A row for a key that is not there; the caller fills in the columns. NONE = `countMax` rows. */
+  insert(key: Uint8Array, offset: number): number {
+    if (this.freeHead === NONE && !this.widenRows()) return NONE;
+    if ((this.count + 1) * 3 > this.cells.length * 2) this.widenCells(this.cells.length * 2);
+    const slot = this.freeHead;
+    this.freeHead = this.position[slot] as number;
+    copyBytes(this.keys, slot * KEY, key, offset, KEY);
+    this.hashes[slot] = this.hash(key, offset);
+    this.place(slot);
+    this.count++;
+    return slot;
+  }
+
+  remove(slot: number): void {
+    const { cells, hashes } = this;
+    const mask = cells.length - 1;
+    let hole = (hashes[slot] as number) >>> this.shift;
+    // BOUNDED: the row is in the table, so its cell follows its home.
+    while (cells[hole] !== slot + 1) hole = (hole + 1) & mask;
+    for (let cell = (hole + 1) & mask; cells[cell] !== 0; cell = (cell + 1) & mask) {
+      const home = (hashes[(cells[cell] as number) - 1] as number) >>> this.shift;
+      // An entry may move back into the hole unless its home lies cyclically within (hole, cell].
+      if (((cell - home) & mask) < ((cell - hole) & mask)) continue;
+      cells[hole] = cells[cell] as number;
+      hole = cell;
+    }
+    cells[hole] = 0;
+    this.expiry.remove(slot);
+    this.due.remove(slot);
+    this.eviction.remove(slot);
+    this.links.remove(slot);
+    this.length[slot] = 0;
+    this.flags[slot] = 0;
+    this.touched[slot] = 0;
+    this.cached[slot] = 0;
+    this.position[slot] = this.freeHead;
+    this.freeHead = slot;
+    this.count--;
+  }
+
+  /** Makes room for `count` rows at once, before a recovery fills them. */
+  prepare(count: number): void {
+    const wanted = Math.min(count, this.countMax);
+    if (wanted > this.capacity) this.growRows(wanted);
+    let size = this.cells.length;
+    while (wanted * 3 > size * 2) size *= 2;
+    if (size > this.cells.length) this.widenCells(size);
+  }
+
+  private place(slot: number): void {
+    const { cells } = this;
+    const mask = cells.length - 1;
+    let cell = (this.hashes[slot] as number) >>> this.shift;
+    while (cells[cell] !== 0) cell = (cell + 1) & mask;
+    cells[cell] = slot + 1;
+  }
+
+  private widenCells(size: number): void {
+    const old = this.cells;
+    this.cells = new Int32Array(size);
+    this.shift = Math.clz32(size) + 1;
+    for (let cell = 0; cell < old.length; cell++) {
+      const slot = (old[cell] as number) - 1;
+      if (slot >= 0) this.place(slot);
+    }
+  }
+
+  /** By half: a full store of n rows holds columns for at most 1.5 n. */
+  private widenRows(): boolean {
+    if (this.capacity >= this.countMax) return false;
+    this.growRows(Math.min(this.countMax, Math.max(256, this.capacity + (this.capacity >> 1))));
+    return true;
+  }
+
+  private growRows(capacity: number): void {
+    const first = this.capacity;
+    this.keys = grow(this.keys, capacity * KEY);
+    this.hashes = grow(this.hashes, capacity);
+    this.segment = grow(this.segment, capacity);
+    this.position = grow(this.position, capacity);
+    this.length = grow(this.length, capacity);
+    this.flags = grow(this.flags, capacity);
+    this.tag = grow(this.tag, capacity);
+    this.touched = grow(this.touched, capacity);
+    this.cached = grow(this.cached, capacity);
+    this.expiry.grow(capacity);
+    this.due.grow(capacity);
+    this.eviction.grow(capacity);
+    this.links.grow(capacity);
+    for (let slot = capacity - 1; slot >= first; slot--) {
+      this.position[slot] = this.freeHead;
+      this.freeHead = slot;
+    }
+    this.capacity = capacity;
+  }
+
+  private hash(key: Uint8Array, offset: number): number {
+    const { multipliers } = this;
+    let sum = 0;
+    for (let i = 0; i < KEY; i++) {
+      sum = (sum + Math.imul(multipliers[i] as number, key[offset + i] as number)) | 0;
+    }
+    return sum;
+  }
+}

@@ -1,0 +1,395 @@
+/**
+ * The snapshot: the rows of the index in one file, so that a start need not read every segment. It is written row by
+ * row while the store goes on, and names the place in the log where it began: what was logged from there on is
+ * replayed over it. It counts only when all of it verifies and it was renamed into place after the log it speaks of
+ * was durable. Frames as in a segment: head, chunks of rows, end.
+ */
+import { assert, IDLE, type Rng } from '@molia/core';
+import {
+  BODY_BYTES_MAX,
+  FORMAT_VERSION,
+  FRAME_HEAD_BYTES,
+  SNAPSHOT_CHUNK_ROWS,
+  SNAPSHOT_COST_SHARE,
+  SNAPSHOT_EVERY_BYTES,
+} from './constants.ts';
+import {
+  type Disk,
+  type DiskOperation,
+  type DiskWork,
+  OperationKind,
+  SNAPSHOT_FILE,
+  SNAPSHOT_NEXT_FILE,
+} from './disk.ts';
+import { checkFrame, frameBytes, readI32, readU32, STORE_ID_BYTES, sealFrame, writeU32 } from './frame.ts';
+import type { Log } from './log.ts';
+import type { Rows } from './rows.ts';
+import { SegmentState, type Segments } from './segments.ts';
+
+const Kind = { HEAD: 16, ROWS: 17, END: 18 } as const;
+/** Offsets in the body of HEAD: where the log is replayed from, rows at the time, segments alive. */
+const Head = { VERSION: 1, STORE: 4, SEGMENT: 20, POSITION: 24, ROWS: 28, COUNT: 32, LIST: 36 } as const;
+/** Offsets in a row. */
+const Row = {
+  KEY: 0,
+  SEGMENT: 32,
+  POSITION: 36,
+  LENGTH: 40,
+  TOUCHED: 44,
+  EXPIRES: 48,
+  DUE: 52,
+  RANK: 56,
+  TAG: 60,
+  LINK: 64,
+  FLAGS: 68,
+} as const;
+const ROW_BYTES = 72;
+/** Of a segment in the head: sequence number, size, and its REMOVE frames. */
+const ITEM_BYTES = 20;
+/** Body of ROWS: kind, count, rows. Body of END: kind, rows in total. */
+const ROWS_HEAD_BYTES = 8;
+const END_BYTES = 8;
+
+const Phase = { IDLE: 0, CREATE: 1, WRITE: 2, SYNC: 3, RENAME: 4, DIRECTORY: 5 } as const;
+
+export class SnapshotWriter implements DiskWork {
+  /** Size of the last snapshot, and bytes of all of them. */
+  size = 0;
+  bytesWritten = 0;
+
+  private readonly rows: Rows;
+  private readonly segments: Segments;
+  private readonly log: Log;
+  private readonly rng: Rng;
+  private readonly storeId: Uint8Array;
+  private buffer: Uint8Array = new Uint8Array(0);
+  private filled = 0;
+  private phase: number = Phase.IDLE;
+  private slot = 0;
+  private total = 0;
+  private position = 0;
+  private epoch = 0;
+  private isLast = false;
+  private wanted = false;
+  /** `log.appended` when the last snapshot began, and what must be durable before this one counts. */
+  private begunAt = 0;
+  private ticket = 0;
+  private retryAt = -1;
+
+  constructor(rows: Rows, segments: Segments, log: Log, rng: Rng, storeId: Uint8Array) {
+    this.rows = rows;
+    this.segments = segments;
+    this.log = log;
+    this.rng = rng;
+    this.storeId = storeId;
+  }
+
+  /** Writes one as soon as nothing else is to be done; for a close. */
+  want(): void {
+    this.wanted = true;
+  }
+
+  get isIdle(): boolean {
+    return this.phase === Phase.IDLE && !this.wanted;
+  }
+
+  /** `replayed`: bytes of log that the start had to replay. They count towards the next snapshot. */
+  begin(size: number, replayed: number): void {
+    this.size = size;
+    this.begunAt = -replayed;
+  }
+
+  poll(now: number, out: DiskOperation): boolean {
+    if (now < this.retryAt) return false;
+    out.file = SNAPSHOT_NEXT_FILE;
+    switch (this.phase) {
+      case Phase.IDLE:
+        if (!this.isDue()) return false;
+        this.start();
+        out.kind = OperationKind.CREATE;
+        out.length = 0;
+        return true;
+      case Phase.WRITE:
+        out.kind = OperationKind.WRITE;
+        out.position = this.position;
+        out.bytes = this.buffer;
+        out.offset = 0;
+        out.length = this.filled;
+        return true;
+      case Phase.SYNC:
+        // Rows must not speak of frames that a crash could still take back.
+        if (this.log.durable < this.ticket) return false;
+        out.kind = OperationKind.SYNC;
+        return true;
+      case Phase.RENAME:
+        out.kind = OperationKind.RENAME;
+        out.target = SNAPSHOT_FILE;
+        return true;
+      default:
+        out.kind = OperationKind.SYNC_DIRECTORY;
+        return true;
+    }
+  }
+
+  complete(now: number, outcome: number): void {
+    if (outcome < 0) {
+      // Nothing is lost by that: the old one still counts. A later one begins anew.
+      this.phase = Phase.IDLE;
+      this.wanted = false;
+      this.retryAt = now + 10_000;
+      return;
+    }
+    switch (this.phase) {
+      case Phase.CREATE:
+        this.phase = Phase.WRITE;
+        break;
+      case Phase.WRITE:
+        this.position += this.filled;
+        this.bytesWritten += this.filled;
+        if (this.isLast) {
+          this.phase = Phase.SYNC;
+          this.ticket = this.log.appended;
+          this.log.flush();
+        } else this.fillRows();
+        break;
+      case Phase.SYNC:
+        this.phase = Phase.RENAME;
+        break;
+      case Phase.RENAME:
+        this.phase = Phase.DIRECTORY;
+        break;
+      default:
+        this.phase = Phase.IDLE;
+        this.size = this.position;
+        this.buffer = new Uint8Array(0);
+    }
+  }
+
+  nextDelay(now: number): number {
+    if (now < this.retryAt) return this.retryAt - now;
+    if (this.phase === Phase.IDLE) return this.isDue() ? 0 : IDLE;
+    return this.phase === Phase.SYNC && this.log.durable < this.ticket ? IDLE : 0;
+  }
+
+  private isDue(): boolean {
+    if (this.wanted) return true;
+    const since = this.log.appended - this.begunAt;
+    return since >= SNAPSHOT_EVERY_BYTES && this.rows.count * ROW_BYTES <= since * SNAPSHOT_COST_SHARE;
+  }
+
+  private start(): void {
+    this.wanted = false;
+    this.phase = Phase.CREATE;
+    this.buffer = new Uint8Array(
+      Math.max(
+        frameBytes(ROWS_HEAD_BYTES + SNAPSHOT_CHUNK_ROWS * ROW_BYTES),
+        frameBytes(Head.LIST + ITEM_BYTES * this.segments.count),
+      ) + frameBytes(END_BYTES),
+    );
+    this.begunAt = this.log.appended;
+    this.slot = 0;
+    this.total = 0;
+    this.position = 0;
+    this.epoch = this.rng.u32() | 0;
+    this.isLast = false;
+    this.fillHead();
+  }
+
+  private fillHead(): void {
+    const { buffer, segments, log } = this;
+    const at = FRAME_HEAD_BYTES;
+    buffer.fill(0, 0, at + Head.LIST);
+    buffer[at] = Kind.HEAD;
+    buffer[at + Head.VERSION] = FORMAT_VERSION;
+    buffer.set(this.storeId, at + Head.STORE);
+    writeU32(buffer, at + Head.SEGMENT, log.headSequence);
+    writeU32(buffer, at + Head.POSITION, log.headPosition);
+    writeU32(buffer, at + Head.ROWS, this.rows.count);
+    let count = 0;
+    for (let i = 0; i < segments.end; i++) {
+      if (segments.state[i] === SegmentState.NONE || segments.state[i] === SegmentState.FREED) continue;
+      const item = at + Head.LIST + ITEM_BYTES * count++;
+      writeU32(buffer, item, segments.sequence[i] as number);
+      writeU32(buffer, item + 4, segments.size[i] as number);
+      writeU32(buffer, item + 8, segments.markBytes[i] as number);
+      writeU32(buffer, item + 12, segments.markFloor[i] as number);
+      writeU32(buffer, item + 16, segments.markExpires[i] as number);
+    }
+    writeU32(buffer, at + Head.COUNT, count);
+    this.seal(0, Head.LIST + ITEM_BYTES * count);
+  }
+
+  private fillRows(): void {
+    const { buffer, rows } = this;
+    const at = FRAME_HEAD_BYTES;
+    let count = 0;
+    for (; this.slot < rows.capacity && count < SNAPSHOT_CHUNK_ROWS; this.slot++) {
+      if (rows.length[this.slot] === 0) continue;
+      this.writeRow(at + ROWS_HEAD_BYTES + count * ROW_BYTES, this.slot);
+      count++;
+    }
+    this.total += count;
+    writeU32(buffer, at, Kind.ROWS);
+    writeU32(buffer, at + 4, count);
+    this.seal(0, ROWS_HEAD_BYTES + count * ROW_BYTES);
+    if (this.slot < rows.capacity) return;
+    this.isLast = true;
+    const end = this.filled;
+    writeU32(buffer, end + FRAME_HEAD_BYTES, Kind.END);
+    writeU32(buffer, end + FRAME_HEAD_BYTES + 4, this.total);
+    this.seal(end, END_BYTES);
+  }
+
+  private writeRow(at: number, slot: number): void {
+    const { buffer, rows, segments } = this;
+    for (let i = 0; i < 32; i++) buffer[at + i] = rows.keys[slot * 32 + i] as number;
+    const touched = rows.touched[slot] as number;
+    writeU32(buffer, at + Row.SEGMENT, segments.sequence[rows.segment[slot] as number] as number);
+    writeU32(buffer, at + Row.POSITION, rows.position[slot] as number);
+    writeU32(buffer, at + Row.LENGTH, rows.length[slot] as number);
+    writeU32(buffer, at + Row.TOUCHED, touched === 0 ? 0 : (segments.sequence[touched - 1] as number));
+    writeU32(buffer, at + Row.EXPIRES, rows.expiry.keys[slot] as number);
+    writeU32(buffer, at + Row.DUE, rows.due.keys[slot] as number);
+    writeU32(buffer, at + Row.RANK, ~(rows.eviction.keys[slot] as number));
+    writeU32(buffer, at + Row.TAG, rows.tag[slot] as number);
+    writeU32(buffer, at + Row.LINK, rows.links.values[slot] as number);
+    writeU32(buffer, at + Row.FLAGS, rows.flags[slot] as number);
+  }
+
+  private seal(at: number, length: number): void {
+    sealFrame(this.buffer, at, length, this.epoch, this.position + at);
+    this.filled = at + frameBytes(length);
+  }
+}
+
+/** One row of a snapshot. */
+export class SnapshotRow {
+  bytes: Uint8Array = new Uint8Array(0);
+  /** Offset of the key. */
+  key = 0;
+  segment = 0;
+  position = 0;
+  length = 0;
+  touched = 0;
+  expires = 0;
+  due = 0;
+  rank = 0;
+  tag = 0;
+  link = 0;
+  flags = 0;
+}
+
+/** What the head of a whole snapshot says. */
+export interface SnapshotHead {
+  readonly storeId: Uint8Array;
+  /** The log is replayed from here. */
+  readonly segment: number;
+  readonly position: number;
+  readonly rows: number;
+  /** The segments alive then. */
+  readonly segments: readonly SnapshotSegment[];
+  readonly bytes: number;
+}
+
+export interface SnapshotSegment {
+  readonly sequence: number;
+  readonly size: number;
+  readonly markBytes: number;
+  readonly markFloor: number;
+  readonly markExpires: number;
+}
+
+function readItem(bytes: Uint8Array, at: number): SnapshotSegment {
+  return {
+    sequence: readU32(bytes, at),
+    size: readU32(bytes, at + 4),
+    markBytes: readU32(bytes, at + 8),
+    markFloor: readU32(bytes, at + 12),
+    markExpires: readU32(bytes, at + 16),
+  };
+}
+
+/** Reads a snapshot, and verifies all of it while it does. */
+export class SnapshotReader {
+  private readonly disk: Disk;
+  private readonly buffer = new Uint8Array(frameBytes(BODY_BYTES_MAX) + 2 ** 20);
+  private base = 0;
+  private held = 0;
+  private epoch = 0;
+
+  constructor(disk: Disk) {
+    this.disk = disk;
+  }
+
+  /** What the head says, when it verifies. */
+  head(): SnapshotHead | undefined {
+    this.base = 0;
+    this.held = 0;
+    this.load(0);
+    const bytes = this.buffer;
+    if (this.held < FRAME_HEAD_BYTES + Head.LIST) return undefined;
+    this.epoch = readI32(bytes, 8);
+    const length = checkFrame(bytes, 0, this.held, this.epoch, 0);
+    const at = FRAME_HEAD_BYTES;
+    if (length < Head.LIST || bytes[at] !== Kind.HEAD || bytes[at + Head.VERSION] !== FORMAT_VERSION)
+      return undefined;
+    const count = readU32(bytes, at + Head.COUNT);
+    if (length !== Head.LIST + ITEM_BYTES * count) return undefined;
+    return {
+      storeId: bytes.slice(at + Head.STORE, at + Head.STORE + STORE_ID_BYTES),
+      segment: readU32(bytes, at + Head.SEGMENT),
+      position: readU32(bytes, at + Head.POSITION),
+      rows: readU32(bytes, at + Head.ROWS),
+      segments: Array.from({ length: count }, (_, i) => readItem(bytes, at + Head.LIST + ITEM_BYTES * i)),
+      bytes: frameBytes(length),
+    };
+  }
+
+  /** Gives each row to `visit` as it comes; `undefined` at the end = it did not verify, and the rows are not to be used. */
+  read(visit: (row: SnapshotRow) => void): SnapshotHead | undefined {
+    const head = this.head();
+    if (head === undefined) return undefined;
+    const { buffer: bytes, epoch } = this;
+    const row = new SnapshotRow();
+    let total = 0;
+    let length = 0;
+    for (let position = head.bytes; ; position += frameBytes(length)) {
+      this.load(position);
+      const at = position - this.base;
+      length = checkFrame(bytes, at, this.held - at, epoch, position);
+      if (length < END_BYTES) return undefined;
+      const body = at + FRAME_HEAD_BYTES;
+      const rows = readU32(bytes, body + 4);
+      if (bytes[body] === Kind.END) {
+        return rows === total ? { ...head, bytes: position + frameBytes(length) } : undefined;
+      }
+      if (bytes[body] !== Kind.ROWS || length !== ROWS_HEAD_BYTES + rows * ROW_BYTES) return undefined;
+      total += rows;
+      for (let r = 0; r < rows; r++) visit(readRow(row, bytes, body + ROWS_HEAD_BYTES + r * ROW_BYTES));
+    }
+  }
+
+  private load(position: number): void {
+    const end = this.base + this.held;
+    if (position + frameBytes(BODY_BYTES_MAX) <= end && position >= this.base) return;
+    this.base = position;
+    this.held = Math.max(0, this.disk.read(SNAPSHOT_FILE, position, this.buffer, 0, this.buffer.length));
+  }
+}
+
+function readRow(row: SnapshotRow, bytes: Uint8Array, at: number): SnapshotRow {
+  row.bytes = bytes;
+  row.key = at;
+  row.segment = readU32(bytes, at + Row.SEGMENT);
+  row.position = readU32(bytes, at + Row.POSITION);
+  row.length = readU32(bytes, at + Row.LENGTH);
+  row.touched = readU32(bytes, at + Row.TOUCHED);
+  row.expires = readU32(bytes, at + Row.EXPIRES);
+  row.due = readU32(bytes, at + Row.DUE);
+  row.rank = readU32(bytes, at + Row.RANK);
+  row.tag = readI32(bytes, at + Row.TAG);
+  row.link = readI32(bytes, at + Row.LINK);
+  row.flags = readU32(bytes, at + Row.FLAGS);
+  assert(row.length > 0, 'a row has a frame');
+  return row;
+}
