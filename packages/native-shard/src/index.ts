@@ -1,0 +1,4 @@
+/** UDP for Molia: the native addon and its node:dgram fallback behind one transport. */
+export type { UdpErrorCode } from './addresses.ts';
+export { nativeFailure } from './native.ts';
+export { createUdpTransport, type UdpOptions } from './udp.ts';
