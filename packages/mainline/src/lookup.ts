@@ -1,0 +1,133 @@
+/**
+ * One iterative search: candidates ordered by distance, at most ALPHA requests under way, ended when the nearest that answer are
+ * settled. A lookup that writes goes on to everybody within the expected distance of the 20th node, so that ids made to lie nearer
+ * than the honest ones ("vertical Sybils") cannot push those out.
+ */
+import { ENDPOINT_BYTES, equalBytes, NONE } from '@molia/core';
+import { CANDIDATES_MAX, NODE_ID_BYTES, STORE_NODES_MAX, TOKEN_BYTES_MAX } from './constants.ts';
+import { compareIdDistance, idDistance, isExemptAddress, isSecureId } from './node-id.ts';
+
+export const CandidateState = { NEW: 0, ASKED: 1, LATE: 2, ANSWERED: 3, FAILED: 4 } as const;
+
+export class Lookup {
+  readonly target = new Uint8Array(NODE_ID_BYTES);
+  readonly ids = new Uint8Array(CANDIDATES_MAX * NODE_ID_BYTES);
+  readonly endpoints = new Uint8Array(CANDIDATES_MAX * ENDPOINT_BYTES);
+  readonly tokens = new Uint8Array(CANDIDATES_MAX * TOKEN_BYTES_MAX);
+  /** 0 = it gave none. */
+  readonly tokenLengths = new Uint8Array(CANDIDATES_MAX);
+  readonly states = new Uint8Array(CANDIDATES_MAX);
+  readonly secure = new Uint8Array(CANDIDATES_MAX);
+  /** Whether it returned a value. */
+  readonly hasValue = new Uint8Array(CANDIDATES_MAX);
+  /** Candidates by distance, nearest first. */
+  readonly order = new Int16Array(CANDIDATES_MAX);
+  count = 0;
+  /** Answering nodes to settle, and the distance (share of the id space) to search completely. */
+  breadth = 0;
+  completeTo = 0;
+  /** Requests that are under way and not late; and late ones. */
+  inFlight = 0;
+  late = 0;
+  queried = 0;
+  answered = 0;
+
+  start(target: Uint8Array, at: number, breadth: number, completeTo: number): void {
+    this.target.set(target.subarray(at, at + NODE_ID_BYTES));
+    this.count = 0;
+    this.breadth = breadth;
+    this.completeTo = completeTo;
+    this.inFlight = 0;
+    this.late = 0;
+    this.queried = 0;
+    this.answered = 0;
+  }
+
+  /** Adds a node that somebody named; its index, or `NONE` when it is known, too far or its address is used by another. */
+  add(id: Uint8Array, idAt: number, endpoint: Uint8Array, at: number): number {
+    const addressBytes = isExemptAddress(endpoint, at) ? ENDPOINT_BYTES : ENDPOINT_BYTES - 2;
+    for (let i = 0; i < this.count; i++) {
+      const c = this.order[i] as number;
+      if (equalBytes(this.endpoints, c * ENDPOINT_BYTES, endpoint, at, addressBytes)) return NONE;
+      if (equalBytes(this.ids, c * NODE_ID_BYTES, id, idAt, NODE_ID_BYTES)) return NONE;
+    }
+    let place = this.count;
+    while (place > 0) {
+      const before = (this.order[place - 1] as number) * NODE_ID_BYTES;
+      if (compareIdDistance(this.target, 0, id, idAt, this.ids, before) >= 0) break;
+      place--;
+    }
+    let index = this.count;
+    if (this.count === CANDIDATES_MAX) {
+      index = this.order[this.count - 1] as number;
+      const state = this.states[index];
+      if (place === this.count || state === CandidateState.ASKED || state === CandidateState.LATE)
+        return NONE;
+    } else this.count++;
+    for (let i = this.count - 1; i > place; i--) this.order[i] = this.order[i - 1] as number;
+    this.order[place] = index;
+    this.ids.set(id.subarray(idAt, idAt + NODE_ID_BYTES), index * NODE_ID_BYTES);
+    this.endpoints.set(endpoint.subarray(at, at + ENDPOINT_BYTES), index * ENDPOINT_BYTES);
+    this.tokenLengths[index] = 0;
+    this.hasValue[index] = 0;
+    this.states[index] = CandidateState.NEW;
+    this.secure[index] = isSecureId(id, idAt, endpoint, at) ? 1 : 0;
+    return index;
+  }
+
+  setToken(index: number, bytes: Uint8Array, at: number, length: number): void {
+    if (at < 0 || length > TOKEN_BYTES_MAX) return;
+    this.tokens.set(bytes.subarray(at, at + length), index * TOKEN_BYTES_MAX);
+    this.tokenLengths[index] = length;
+  }
+
+  /** The next candidate to ask, or `NONE`: none is due, or the lookup is over. */
+  next(): number {
+    let settled = 0;
+    for (let i = 0; i < this.count; i++) {
+      const c = this.order[i] as number;
+      if (this.isBeyond(c, settled)) return NONE;
+      const state = this.states[c];
+      if (state === CandidateState.NEW) return c;
+      if ((state === CandidateState.ANSWERED || state === CandidateState.ASKED) && this.secure[c] === 1)
+        settled++;
+    }
+    return NONE;
+  }
+
+  /** Whether nothing more is worth waiting for. Call when `next` returned `NONE`. */
+  get isOver(): boolean {
+    if (this.late > 0 && this.answered < Math.min(4, this.breadth)) return false;
+    if (this.inFlight === 0) return true;
+    // Requests to candidates that nearer answers have pushed out of reach need no waiting for.
+    if (this.answered < this.breadth) return false;
+    let settled = 0;
+    for (let i = 0; i < this.count; i++) {
+      const c = this.order[i] as number;
+      if (this.isBeyond(c, settled)) return true;
+      if (this.states[c] === CandidateState.ASKED) return false;
+      if (this.states[c] === CandidateState.ANSWERED && this.secure[c] === 1) settled++;
+    }
+    return false;
+  }
+
+  /** Indices of the nodes to write to, nearest first: they answered, gave a token and have a right to their id. */
+  holders(withToken: boolean): number[] {
+    const found: number[] = [];
+    let settled = 0;
+    for (let i = 0; i < this.count; i++) {
+      const c = this.order[i] as number;
+      if (this.isBeyond(c, settled)) break;
+      if (this.states[c] !== CandidateState.ANSWERED || this.secure[c] === 0) continue;
+      settled++;
+      if (!withToken || this.tokenLengths[c] !== 0) found.push(c);
+    }
+    return found;
+  }
+
+  private isBeyond(c: number, settled: number): boolean {
+    if (settled < this.breadth) return false;
+    if (settled >= STORE_NODES_MAX || this.completeTo === 0) return true;
+    return idDistance(this.ids, c * NODE_ID_BYTES, this.target, 0) > this.completeTo;
+  }
+}

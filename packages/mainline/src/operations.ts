@@ -1,0 +1,102 @@
+/** What an engine is busy with: one record an operation, and the responders of recent lookups. */
+import { ENDPOINT_BYTES, type Millis, toHex } from '@molia/core';
+import { NODE_ID_BYTES, RECENT_LOOKUPS_MAX, TOKEN_BYTES_MAX, TOKEN_USE_MS } from './constants.ts';
+import type { MutableItem } from './items.ts';
+import { CandidateState, type Lookup } from './lookup.ts';
+import { isSecureId } from './node-id.ts';
+import type { NodeInfo } from './types.ts';
+
+export const OpKind = {
+  FIND_NODE: 1,
+  GET_PEERS: 2,
+  GET_IMMUTABLE: 3,
+  GET_MUTABLE: 4,
+  ANNOUNCE: 5,
+  PUT_IMMUTABLE: 6,
+  PUT_MUTABLE: 7,
+  PING: 8,
+  /** The engine's own: a bucket's refresh, the search for our own id. Reports nothing. */
+  UPKEEP: 9,
+} as const;
+
+export interface Operation {
+  readonly op: number;
+  readonly kind: number;
+  lookup: Lookup | undefined;
+  /** The item to put; for a get, key and salt to verify with. */
+  item: MutableItem | undefined;
+  /** Newest item seen. */
+  newest: MutableItem | undefined;
+  cas: bigint | undefined;
+  /** `seq` of a get: only newer items are of interest. */
+  newerThan: bigint | undefined;
+  port: number;
+  /** A put's second half. */
+  writing: boolean;
+  waiting: number;
+  sent: number;
+  acknowledged: NodeInfo[];
+  readonly refusals: Map<number, number>;
+  /** Candidates that a reused lookup brought count for no new size sample. */
+  reused: boolean;
+}
+
+interface Responder {
+  readonly node: NodeInfo;
+  readonly token: Uint8Array;
+}
+
+/** Responders of lookups a few minutes ago: the seeds of the next one for that target, and a put's holders without any lookup. */
+export class RecentLookups {
+  private readonly entries = new Map<string, { at: Millis; responders: Responder[] }>();
+
+  keep(now: Millis, lookup: Lookup): void {
+    const key = toHex(lookup.target);
+    this.entries.delete(key);
+    const responders = lookup.holders(false).map((c) => ({
+      node: nodeOf(lookup, c),
+      token: lookup.tokens.slice(
+        c * TOKEN_BYTES_MAX,
+        c * TOKEN_BYTES_MAX + (lookup.tokenLengths[c] as number),
+      ),
+    }));
+    if (responders.length === 0) return;
+    this.entries.set(key, { at: now, responders });
+    if (this.entries.size > RECENT_LOOKUPS_MAX)
+      this.entries.delete(this.entries.keys().next().value as string);
+  }
+
+  /** Seeds a lookup with whom the last one for its target found; `false` = there was none lately. */
+  seed(now: Millis, lookup: Lookup): boolean {
+    const entry = this.entries.get(toHex(lookup.target));
+    if (entry === undefined || now - entry.at > TOKEN_USE_MS) return false;
+    for (const { node } of entry.responders) lookup.add(node.id, 0, node.endpoint, 0);
+    return true;
+  }
+
+  /** Forgets one target: its responders did not take our put. */
+  forget(target: Uint8Array): void {
+    this.entries.delete(toHex(target));
+  }
+}
+
+export function nodeOf(lookup: Lookup, c: number): NodeInfo {
+  return {
+    id: lookup.ids.slice(c * NODE_ID_BYTES, (c + 1) * NODE_ID_BYTES),
+    endpoint: lookup.endpoints.slice(c * ENDPOINT_BYTES, (c + 1) * ENDPOINT_BYTES),
+  };
+}
+
+/** The nearest `count` nodes that a lookup heard of and that did not fail, secure ids first. */
+export function nodesFound(lookup: Lookup, count: number): NodeInfo[] {
+  const found: NodeInfo[] = [];
+  for (const secure of [1, 0]) {
+    for (let i = 0; i < lookup.count && found.length < count; i++) {
+      const c = lookup.order[i] as number;
+      if (lookup.states[c] !== CandidateState.ANSWERED) continue;
+      const is = isSecureId(lookup.ids, c * NODE_ID_BYTES, lookup.endpoints, c * ENDPOINT_BYTES) ? 1 : 0;
+      if (is === secure) found.push(nodeOf(lookup, c));
+    }
+  }
+  return found;
+}

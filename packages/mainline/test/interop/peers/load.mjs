@@ -1,0 +1,2 @@
+/** The peer that the interop tests talk to; its dependencies are installed by this folder's own lock file. */
+export { default } from 'bittorrent-dht';
