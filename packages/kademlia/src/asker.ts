@@ -1,6 +1,7 @@
 /** Turns queued requests into bytes when the host polls: from the request's row and its operation, nothing kept. */
-import { type Millis, NONE, type Transmit, TransmitFlag } from '@molia/core';
+import { ID_BYTES, type Millis, NONE, type Transmit, TransmitFlag } from '@molia/core';
 import {
+  CONTACTS_MAX,
   HEADER_BYTES,
   MessageType,
   NO_STAMP,
@@ -14,7 +15,8 @@ import {
   writeStoreRequest,
 } from '@molia/wire';
 import { writeNegotiation } from './answers.ts';
-import { type Operation, type Operations, OpKind, Phase } from './operation.ts';
+import type { Lookup } from './lookup.ts';
+import { type Operation, type Operations, OpKind, OWN_NEIGHBOURS, Phase } from './operation.ts';
 import type { Publisher } from './publisher.ts';
 import { ChunkRequest } from './records/puller.ts';
 import { Count, type Shared } from './shared.ts';
@@ -33,6 +35,7 @@ export class Asker {
   private readonly publisher: Publisher;
   private readonly unsendable: Unsendable;
   private readonly chunk = new ChunkRequest();
+  private readonly target = new Uint8Array(ID_BYTES);
 
   constructor(shared: Shared, operations: Operations, publisher: Publisher, unsendable: Unsendable) {
     this.shared = shared;
@@ -91,7 +94,11 @@ export class Asker {
     }
     switch (type) {
       case MessageType.FIND_NODE:
-        return writeFindNodeRequest(bytes, body, op.lookup.target, 0, 0);
+        if (this.shared.requests.extras[row] === OWN_NEIGHBOURS) {
+          this.shared.contacts.writeId(contact, this.target, 0);
+          return writeFindNodeRequest(bytes, body, this.target, 0, 0);
+        }
+        return writeFindNodeRequest(bytes, body, op.lookup.target, 0, namesWanted(op.lookup));
       case MessageType.FIND_VALUE: {
         const want = op.kind === OpKind.FIND_PROVIDERS ? Want.PROVIDERS : Want.VALUE;
         const skip = this.shared.requests.extras[row] as number;
@@ -126,6 +133,11 @@ export class Asker {
     out.flags = 0;
     return true;
   }
+}
+
+/** Contacts that an answer shall name; 0 = as many as it holds. */
+function namesWanted(lookup: Lookup): number {
+  return lookup.width < CONTACTS_MAX / 2 ? lookup.width * 2 : 0;
 }
 
 /** Idempotent requests may travel as early data; the find family expects a full datagram back. */

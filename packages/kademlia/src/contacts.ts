@@ -5,6 +5,8 @@
  * place is needed.
  */
 import {
+  commonPrefixBits,
+  compareDistance,
   copyBytes,
   ENDPOINT_BYTES,
   equalBytes,
@@ -29,6 +31,8 @@ export const ContactFlag = {
   QUEUED: 16,
   /** A liveness request to it is in flight. */
   CHECKED: 32,
+  /** Fell silent and left the table; remembered by `Lost`. */
+  LOST: 64,
 } as const;
 
 /** First four bytes of an id as a signed integer: a small integer to V8, unlike a u32. */
@@ -42,11 +46,16 @@ export function wordAt(bytes: Uint8Array, offset: number): number {
 }
 
 const INITIAL = 64;
+/** First bytes of an id that are kept. Two ids that share them are told apart by their keys' hashes, made anew. */
+export const HEAD_BYTES = 8;
+/** Grain of `quietUntil`. */
+const QUIET_TICK_MS = 100;
 
 export class Contacts {
   /** 32 bytes a row. */
   keys = new Uint8Array(INITIAL * ID_BYTES);
-  ids = new Uint8Array(INITIAL * ID_BYTES);
+  /** First `HEAD_BYTES` of the ids. */
+  heads = new Uint8Array(INITIAL * HEAD_BYTES);
   /** 19 bytes a row. */
   endpoints = new Uint8Array(INITIAL * ENDPOINT_BYTES);
   /** `wordAt` of the id. */
@@ -57,15 +66,17 @@ export class Contacts {
   /** Consecutive unanswered requests. */
   failures = new Uint8Array(INITIAL);
   /** Milliseconds; 0 = never measured. */
-  srtt = new Float64Array(INITIAL);
-  rttvar = new Float64Array(INITIAL);
+  srtt = new Float32Array(INITIAL);
+  rttvar = new Float32Array(INITIAL);
   /** `now` of the last authenticated answer; -1 = never. */
   seenAt = new Float64Array(INITIAL).fill(-1);
-  /** `now` when it entered the table. */
-  addedAt = new Float64Array(INITIAL);
-  /** Until then it is not asked on hearsay: it was silent again and again. */
-  quietUntil = new Float64Array(INITIAL);
+  /** Seconds of `now` when it entered the table. */
+  addedSecs = new Float32Array(INITIAL);
 
+  /** Until then it is not asked on hearsay: it was silent again and again. Ticks of 100 ms: enough for 6.8 years. */
+  private quietTicks = new Int32Array(INITIAL);
+  private readonly idA = new Uint8Array(ID_BYTES);
+  private readonly idB = new Uint8Array(ID_BYTES);
   private refs = new Uint32Array(INITIAL);
   private used = new Uint8Array(INITIAL);
   /** Open addressing over rows, `NONE` = empty; twice the capacity. */
@@ -105,9 +116,16 @@ export class Contacts {
 
   /**
    * The row of a contact, created when unknown; NONE when every row is referenced. The endpoint of a known contact
-   * changes only while it never answered and does not answer now: a hint never displaces a proven address.
+   * changes only while it never answered and does not answer now: a hint never displaces a proven address. `id`: the
+   * key's, where it is known.
    */
-  intern(key: Uint8Array, keyOffset: number, endpoint: Uint8Array, endpointOffset: number): number {
+  intern(
+    key: Uint8Array,
+    keyOffset: number,
+    endpoint: Uint8Array,
+    endpointOffset: number,
+    id?: Uint8Array,
+  ): number {
     const found = this.find(key, keyOffset);
     if (found !== NONE) {
       if ((this.seenAt[found] as number) < 0 && (this.failures[found] as number) > 0) {
@@ -118,17 +136,18 @@ export class Contacts {
     const row = this.take();
     if (row === NONE) return NONE;
     copyBytes(this.keys, row * ID_BYTES, key, keyOffset, ID_BYTES);
-    nodeIdInto(this.ids, row * ID_BYTES, key, keyOffset);
+    if (id === undefined) nodeIdInto(this.idA, 0, key, keyOffset);
+    copyBytes(this.heads, row * HEAD_BYTES, id ?? this.idA, 0, HEAD_BYTES);
     copyBytes(this.endpoints, row * ENDPOINT_BYTES, endpoint, endpointOffset, ENDPOINT_BYTES);
-    this.words[row] = wordAt(this.ids, row * ID_BYTES);
+    this.words[row] = wordAt(this.heads, row * HEAD_BYTES);
     this.peers[row] = NONE;
     this.flags[row] = 0;
     this.failures[row] = 0;
     this.srtt[row] = 0;
     this.rttvar[row] = 0;
     this.seenAt[row] = -1;
-    this.addedAt[row] = 0;
-    this.quietUntil[row] = 0;
+    this.addedSecs[row] = 0;
+    this.quietTicks[row] = 0;
     this.link(row);
     return row;
   }
@@ -139,7 +158,19 @@ export class Contacts {
     copyBytes(this.endpoints, row * ENDPOINT_BYTES, endpoint, endpointOffset, ENDPOINT_BYTES);
     this.peers[row] = NONE;
     this.failures[row] = 0;
-    this.quietUntil[row] = 0;
+    this.quietTicks[row] = 0;
+  }
+
+  /**
+   * The next contact from row `from` on, among `steps` rows, that was named to us and has neither answered nor failed us yet; NONE
+   * without one.
+   */
+  nextUnheard(from: number, steps: number): number {
+    for (let i = 0; i < steps && i < this.rows; i++) {
+      const row = (from + i) % this.rows;
+      if (this.used[row] === 1 && (this.seenAt[row] as number) < 0 && this.failures[row] === 0) return row;
+    }
+    return NONE;
   }
 
   hold(row: number): void {
@@ -172,7 +203,7 @@ export class Contacts {
   heard(row: number, now: Millis): void {
     this.seenAt[row] = now;
     this.failures[row] = 0;
-    this.quietUntil[row] = 0;
+    this.quietTicks[row] = 0;
   }
 
   /** A request to it died. */
@@ -180,7 +211,49 @@ export class Contacts {
     const failures = Math.min((this.failures[row] as number) + 1, 255);
     this.failures[row] = failures;
     if (failures < FAILURES_MAX) return;
-    this.quietUntil[row] = now + QUIET_MS * 2 ** Math.min(failures - FAILURES_MAX, QUIET_DOUBLINGS);
+    const quietMs = QUIET_MS * 2 ** Math.min(failures - FAILURES_MAX, QUIET_DOUBLINGS);
+    this.quietTicks[row] = Math.ceil((now + quietMs) / QUIET_TICK_MS);
+  }
+
+  /** Whether others' word for it is not believed now. */
+  isQuiet(row: number, now: Millis): boolean {
+    return now < (this.quietTicks[row] as number) * QUIET_TICK_MS;
+  }
+
+  /** Others' word for it is believed at once. */
+  forgive(row: number): void {
+    this.quietTicks[row] = 0;
+  }
+
+  /** Writes the id of a contact, 32 bytes: a hash. */
+  writeId(row: number, out: Uint8Array, offset: number): void {
+    nodeIdInto(out, offset, this.keys, row * ID_BYTES);
+  }
+
+  /** Which of two contacts is closer to a target: negative = `a`. */
+  compareDistance(target: Uint8Array, targetOffset: number, a: number, b: number): number {
+    const { heads } = this;
+    for (let i = 0; i < HEAD_BYTES; i++) {
+      const x = heads[a * HEAD_BYTES + i] as number;
+      const y = heads[b * HEAD_BYTES + i] as number;
+      if (x === y) continue;
+      const t = target[targetOffset + i] as number;
+      return (x ^ t) - (y ^ t);
+    }
+    if (a === b) return 0;
+    this.writeId(a, this.idA, 0);
+    this.writeId(b, this.idB, 0);
+    return compareDistance(target, targetOffset, this.idA, 0, this.idB, 0);
+  }
+
+  /** How many leading bits a contact's id shares with another: 0 to 256. */
+  sharedBits(row: number, id: Uint8Array, offset: number): number {
+    for (let i = 0; i < HEAD_BYTES; i++) {
+      const x = (this.heads[row * HEAD_BYTES + i] as number) ^ (id[offset + i] as number);
+      if (x !== 0) return i * 8 + Math.clz32(x) - 24;
+    }
+    this.writeId(row, this.idA, 0);
+    return commonPrefixBits(this.idA, 0, id, offset);
   }
 
   private hash(key: Uint8Array, offset: number): number {
@@ -240,7 +313,7 @@ export class Contacts {
   private extend(rows: number): void {
     const first = this.rows;
     this.keys = grow(this.keys, rows * ID_BYTES);
-    this.ids = grow(this.ids, rows * ID_BYTES);
+    this.heads = grow(this.heads, rows * HEAD_BYTES);
     this.endpoints = grow(this.endpoints, rows * ENDPOINT_BYTES);
     this.words = grow(this.words, rows);
     this.peers = grow(this.peers, rows).fill(NONE, first);
@@ -249,8 +322,8 @@ export class Contacts {
     this.srtt = grow(this.srtt, rows);
     this.rttvar = grow(this.rttvar, rows);
     this.seenAt = grow(this.seenAt, rows).fill(-1, first);
-    this.addedAt = grow(this.addedAt, rows);
-    this.quietUntil = grow(this.quietUntil, rows);
+    this.addedSecs = grow(this.addedSecs, rows);
+    this.quietTicks = grow(this.quietTicks, rows);
     this.refs = grow(this.refs, rows);
     this.used = grow(this.used, rows);
     this.rows = rows;

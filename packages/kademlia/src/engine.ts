@@ -6,6 +6,7 @@ import {
   assert,
   ENDPOINT_BYTES,
   type Engine,
+  equalBytes,
   ID_BYTES,
   IDLE,
   intInRange,
@@ -19,6 +20,7 @@ import { ErrorCode, HEADER_BYTES, Header, HeaderFlag, MessageType, readHeader, W
 import { Answers } from './answers.ts';
 import { Asker } from './asker.ts';
 import { DEFAULTS, K_MAX, K_MIN, PATHS_MAX, PROVIDERS_FOUND_MAX } from './constants.ts';
+import { ContactFlag } from './contacts.ts';
 import { Finder } from './finder.ts';
 import { Maintenance } from './maintenance.ts';
 import { type Operation, Operations, OpKind, Phase } from './operation.ts';
@@ -28,6 +30,7 @@ import { Expiry, REQUESTS_MAX } from './requests.ts';
 import { Responder } from './responder.ts';
 import { Count, Shared } from './shared.ts';
 import { contactInfo, type KademliaStats, statsOf } from './stats.ts';
+import { Change } from './table.ts';
 import {
   type ContactInfo,
   EventKind,
@@ -136,7 +139,8 @@ export class Kademlia implements Engine<KademliaEvent> {
     const { requests, puller } = this.shared;
     for (let row = requests.expired(now); row !== NONE; row = requests.expired(now)) {
       if (requests.expiry === Expiry.LATE) this.receiver.lateRequest(now, row);
-      else this.receiver.deadRequest(now, row, true);
+      else if (requests.expiry === Expiry.DEAD) this.receiver.deadRequest(now, row, true);
+      else this.shared.settle(row);
     }
     for (let op = this.operations.expired(now); op !== undefined; op = this.operations.expired(now)) {
       if (op.phase === Phase.STORING) this.publisher.timeout(now, op);
@@ -197,6 +201,47 @@ export class Kademlia implements Engine<KademliaEvent> {
     return row;
   }
 
+  /**
+   * Takes a contact into the table as though it had last answered at `now` and had said by NEGOTIATE that it serves: for
+   * restoring a table, and for simulations. It obeys the table's own rules and limits; `true` = it is in the table now.
+   * `srttMs` and `rttvarMs`: its smoothed round trip and deviation, 0 = not measured. `now` may lie before the instants of
+   * other calls. `id`: the key's BLAKE3, where the caller has it and vouches for it; computed otherwise. Copies; throws
+   * RangeError on lengths. Sends nothing.
+   */
+  restoreContact(
+    now: Millis,
+    publicKey: Uint8Array,
+    endpoint: Uint8Array,
+    srttMs: number,
+    rttvarMs: number,
+    id?: Uint8Array,
+  ): boolean {
+    const row = this.internGiven(publicKey, endpoint, id);
+    if (row === NONE) return false;
+    const { contacts, roundTrips, table } = this.shared;
+    if (srttMs > 0) {
+      roundTrips.sample(row, srttMs);
+      contacts.srtt[row] = srttMs;
+      contacts.rttvar[row] = rttvarMs;
+    }
+    contacts.heard(row, now);
+    contacts.flags[row] = (contacts.flags[row] as number) | ContactFlag.NEGOTIATED;
+    const change = table.answered(now, row);
+    if (change === Change.ADDED || change === Change.SWAPPED) this.shared.tableChanged = true;
+    return ((contacts.flags[row] as number) & ContactFlag.TABLE) !== 0;
+  }
+
+  /**
+   * Counts a lookup of `now` towards the size of the network: the closest nodes lay at these fractions of the id space from
+   * its target, closest first. For restoring, and for simulations, as `restoreContact`.
+   */
+  restoreSize(now: Millis, fractions: ArrayLike<number>): void {
+    const { size } = this.shared;
+    size.begin();
+    for (let i = 0; i < fractions.length; i++) size.rankedDistance(fractions[i] as number);
+    size.commit(now);
+  }
+
   /** Looks up our own id through the table and the seeds, then fills the buckets in the background. */
   bootstrap(now: Millis): Op {
     const op = this.open(now, OpKind.BOOTSTRAP, undefined);
@@ -223,6 +268,7 @@ export class Kademlia implements Engine<KademliaEvent> {
     if (op === undefined) return NONE;
     op.sequenceMin = options.sequenceMin ?? 0;
     op.all = options.all ?? false;
+    op.wide = options.wide ?? false;
     this.finder.start(now, op, key, 0, paths, this.maintenance.seeds);
     if (this.reader.local(now, op) && this.reader.isSettled(op)) this.finder.finish(op, now, Outcome.OK);
     else this.finder.step(now, op);
@@ -255,6 +301,26 @@ export class Kademlia implements Engine<KademliaEvent> {
     }
     this.finder.start(now, op, op.record, op.view.keyOffset, 1, this.maintenance.seeds);
     this.finder.step(now, op);
+    return op.handle;
+  }
+
+  /**
+   * Writes an encoded record (copied) to one node alone, who may refuse what lies far from it: no lookup, and not kept as
+   * ours. DONE `a` = 1 when it holds the record now; it then held it before, or pulled what did not fit a datagram.
+   */
+  storeAt(
+    now: Millis,
+    record: Uint8Array,
+    publicKey: Uint8Array,
+    endpoint: Uint8Array,
+    budgetMs?: number,
+  ): Op {
+    const row = this.internGiven(publicKey, endpoint);
+    const op = this.open(now, OpKind.STORE, budgetMs ?? this.shared.tuning.storeBudgetMs);
+    if (op === undefined) return NONE;
+    if (!this.publisher.prepare(op, record.slice())) return this.publisher.abandon(now, op, Outcome.INVALID);
+    op.lookup.start(now, op.record, op.view.keyOffset, 1);
+    this.publisher.storeTo(now, op, row);
     return op.handle;
   }
 
@@ -387,15 +453,17 @@ export class Kademlia implements Engine<KademliaEvent> {
     out.c = found === 0 ? 0 : op.lookup.sharedBits(this.nearest[0] as number);
   }
 
-  private internGiven(publicKey: Uint8Array, endpoint: Uint8Array): number {
+  private internGiven(publicKey: Uint8Array, endpoint: Uint8Array, id?: Uint8Array): number {
     if (publicKey.length !== ID_BYTES)
       throw new RangeError(`a public key has ${ID_BYTES} bytes, not ${publicKey.length}`);
     if (endpoint.length !== ENDPOINT_BYTES) {
       throw new RangeError(`an endpoint has ${ENDPOINT_BYTES} bytes, not ${endpoint.length}`);
     }
+    if (id !== undefined && id.length !== ID_BYTES)
+      throw new RangeError(`an id has ${ID_BYTES} bytes, not ${id.length}`);
     const { identity, contacts } = this.shared;
-    if (identity.publicKey.every((byte, i) => byte === publicKey[i])) return NONE;
-    return contacts.intern(publicKey, 0, endpoint, 0);
+    if (equalBytes(identity.publicKey, 0, publicKey, 0, ID_BYTES)) return NONE;
+    return contacts.intern(publicKey, 0, endpoint, 0, id);
   }
 }
 
@@ -410,6 +478,7 @@ function resolveTuning(given: Partial<Tuning> | undefined): Tuning {
     alphaMin: [1, 64],
     alphaStart: [1, 64],
     alphaMax: [1, 64],
+    alphaReads: [1, 64],
     lookupBudgetMs: [1, 3_600_000],
     storeBudgetMs: [1, 3_600_000],
     operationsMax: [8, 65_536],

@@ -5,7 +5,7 @@ import { createKademliaEvent, type KademliaEvent } from './types.ts';
 const NO_BYTES = new Uint8Array(0);
 
 export class Events {
-  private ring: KademliaEvent[] = Array.from({ length: 16 }, createKademliaEvent);
+  private ring: KademliaEvent[] = Array.from({ length: 4 }, createKademliaEvent);
   private head = 0;
   private used = 0;
   private readonly softMax: number;

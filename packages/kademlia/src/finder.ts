@@ -3,7 +3,7 @@
  * convergence or budget (docs/spec/routing.md). What a found record means is `ValueReader`'s; what follows a store's lookup
  * is the publisher's.
  */
-import { ID_BYTES, type Millis, NONE, type Verdict } from '@molia/core';
+import { type Millis, NONE, type Verdict } from '@molia/core';
 import {
   ContactList,
   ErrorCode,
@@ -14,15 +14,18 @@ import {
 } from '@molia/wire';
 import {
   CROWDED_MS,
+  EDGES_MAX,
   LIARS_DOUBTED,
+  LOOKUP_PARALLEL,
   PATHS_DOUBTED,
   PROVIDERS_SKIP_MAX,
   PULL_RETRY_MS,
   SHORTLIST_MAX,
+  STORE_EARLY_SAMPLES,
 } from './constants.ts';
-import { ContactFlag } from './contacts.ts';
-import type { Lookup } from './lookup.ts';
-import { isSingle, type Operation, type Operations, OpKind, Phase } from './operation.ts';
+import { ContactFlag, HEAD_BYTES } from './contacts.ts';
+import { type Lookup, NO_REACH } from './lookup.ts';
+import { isSingle, type Operation, type Operations, OpKind, OWN_NEIGHBOURS, Phase } from './operation.ts';
 import { distanceFraction } from './records/responsibility.ts';
 import { Count, type Shared } from './shared.ts';
 import { EventKind, Outcome } from './types.ts';
@@ -65,8 +68,19 @@ export class Finder {
     const { shared, initial } = this;
     this.shared.count(Count.LOOKUPS);
     op.lookup.start(now, target, targetOffset, paths);
+    if (isRead(op.kind)) op.lookup.widenTo(shared.tuning.alphaReads);
     const forKey = op.kind !== OpKind.FIND_NODE && op.kind !== OpKind.BOOTSTRAP && op.kind !== OpKind.REFRESH;
-    if (forKey) op.lookup.extend(shared.size.radius(now, shared.tuning.k));
+    const { k } = shared.tuning;
+    const reach = shared.size.radiusWord(now, k);
+    const measured = shared.size.samples(now) >= STORE_EARLY_SAMPLES;
+    if (forKey && shared.tuning.widen) op.lookup.extend(reach);
+    if (op.wide) op.lookup.width = shared.tuning.k * 2;
+    if (shared.tuning.endgame && paths === 1 && !op.silent) {
+      op.lookup.hasten(
+        measured ? reach : NO_REACH,
+        isRead(op.kind) ? shared.tuning.alphaReads : LOOKUP_PARALLEL,
+      );
+    }
     // Who is crowded around a key is all that the crowd tells of; our own table knows others within its reach.
     const want = forKey || paths > 1 ? shared.tuning.k * 2 : shared.tuning.k;
     const found = shared.table.index.closest(target, targetOffset, want, initial);
@@ -96,7 +110,8 @@ export class Finder {
         return;
       }
     }
-    if (!this.reader.isPulling(op) && lookup.converged) {
+    const asksEdges = op.pages > 0 && !isRead(op.kind);
+    if (!this.reader.isPulling(op) && !asksEdges && lookup.converged) {
       this.converged(now, op);
       return;
     }
@@ -147,8 +162,11 @@ export class Finder {
     }
     shared.answered(now, row, rttMs);
     const isPage = shared.requests.extras[request] !== 0;
-    if (isPage) op.pages--;
-    else this.learn(now, op.lookup, row, bytes, wantsValue ? this.answer.contacts : this.list);
+    if (isPage && !shared.requests.isGone(request)) op.pages--;
+    if (!isPage || !wantsValue) {
+      const at = isPage ? op.lookup.find(row) : op.lookup.answered(row);
+      this.learn(now, op, at, bytes, wantsValue ? this.answer.contacts : this.list);
+    }
     if (wantsValue && !this.useAnswer(now, op, request, row, bytes)) return verdict;
     if (op.kind === OpKind.STORE && op.phase === Phase.LOOKUP) this.publisher?.responded(now, op, row);
     this.progress(op);
@@ -196,6 +214,8 @@ export class Finder {
   late(now: Millis, op: Operation, request: number, row: number): void {
     if (op.phase !== Phase.LOOKUP || this.shared.requests.extras[request] !== 0) return;
     op.lookup.late(row);
+    this.askAgain(op, request, row);
+    this.askEdge(op);
     this.step(now, op);
   }
 
@@ -259,14 +279,14 @@ export class Finder {
   /** The size of the network as the closest answerers show it. */
   sample(now: Millis, lookup: Lookup): void {
     const { shared, initial } = this;
-    const { ids } = shared.contacts;
+    const { heads } = shared.contacts;
     const { id } = shared.identity;
-    const found = lookup.closest(shared.tuning.k, initial);
+    const found = lookup.closest(lookup.width, initial);
     const ours = distanceFraction(lookup.target, 0, id, 0);
     let counted = shared.client;
     shared.size.begin();
     for (let i = 0; i < found; i++) {
-      const fraction = distanceFraction(lookup.target, 0, ids, (initial[i] as number) * ID_BYTES);
+      const fraction = distanceFraction(lookup.target, 0, heads, (initial[i] as number) * HEAD_BYTES);
       if (!counted && ours < fraction) {
         counted = true;
         shared.size.rankedDistance(ours);
@@ -276,15 +296,16 @@ export class Finder {
     if (found > 0) shared.size.commit(now);
   }
 
-  private learn(now: Millis, lookup: Lookup, row: number, bytes: Uint8Array, list: ContactList): void {
+  /** Lists whom the contact at a position named. */
+  private learn(now: Millis, op: Operation, at: number, bytes: Uint8Array, list: ContactList): void {
     const { shared } = this;
-    const at = lookup.answered(row);
+    const { lookup } = op;
     const path = at === NONE ? 0 : lookup.pathOf(at);
     let closest = false;
     for (let i = 0; i < list.count; i++) {
       const told = shared.internFrom(bytes, list, i);
       if (told === NONE || ((shared.contacts.flags[told] as number) & ContactFlag.CLIENT) !== 0) continue;
-      if (now < (shared.contacts.quietUntil[told] as number)) continue;
+      if (!op.wide && shared.contacts.isQuiet(told, now)) continue;
       if (lookup.add(told, path) === 0) closest = true;
     }
     if (closest) lookup.progress(now);
@@ -328,6 +349,33 @@ export class Finder {
     if (op.disagreed || op.liars >= LIARS_DOUBTED) op.lookup.spread(PATHS_DOUBTED);
   }
 
+  /** An overdue contact is asked once more before it is given up: one of the two packets may be lost. */
+  private askAgain(op: Operation, request: number, row: number): void {
+    const { shared } = this;
+    // Without a session a second request would start the handshake anew and make the answer to the first void.
+    if (!shared.tuning.resend || (shared.contacts.seenAt[row] as number) < 0 || !op.lookup.again(row)) return;
+    const second = shared.ask(requestType(op.kind), row, op.handle);
+    if (second !== NONE) shared.requests.pair(request, second);
+  }
+
+  /**
+   * Every answer near the target names the same K nodes, and the dead among them take the places of others that live just
+   * beyond. For each that is overdue, one of the farthest that answered is asked for its own neighbours.
+   */
+  private askEdge(op: Operation): void {
+    const { shared } = this;
+    if (!shared.tuning.endgame || op.edges >= EDGES_MAX || requestType(op.kind) !== MessageType.FIND_NODE)
+      return;
+    if (op.lookup.pathCount > 1) return;
+    const row = op.lookup.farthestAnswered(op.edges);
+    const request = row === NONE ? NONE : shared.ask(MessageType.FIND_NODE, row, op.handle);
+    if (request === NONE) return;
+    shared.requests.extras[request] = OWN_NEIGHBOURS;
+    op.lookup.asked++;
+    op.edges++;
+    op.pages++;
+  }
+
   /** Asks the same node for the providers that did not fit. */
   private nextPage(op: Operation, request: number, row: number): void {
     const { answer, shared } = this;
@@ -352,7 +400,7 @@ export class Finder {
       this.step(now, op);
       return;
     }
-    if (op.lookup.pathCount === 1) this.sample(now, op.lookup);
+    if (op.lookup.pathCount === 1 && !op.wide) this.sample(now, op.lookup);
     if (op.kind === OpKind.STORE) {
       op.phase = Phase.STORING;
       this.publisher?.lookupSettled(now, op);
@@ -366,10 +414,9 @@ export class Finder {
   private refill(op: Operation): boolean {
     const { shared, initial } = this;
     const { lookup } = op;
-    const { k } = shared.tuning;
-    if (lookup.pathCount > 1 || lookup.closest(k, initial) === k) return false;
+    if (lookup.pathCount > 1 || lookup.closest(lookup.width, initial) >= lookup.width) return false;
     const found = shared.table.index.closest(lookup.target, 0, initial.length, initial);
-    let fresh = false;
+    let fresh = lookup.revive();
     for (let i = 0; i < found; i++) if (lookup.add(initial[i] as number, 0) !== NONE) fresh = true;
     return fresh;
   }
@@ -389,8 +436,10 @@ export class Finder {
   }
 }
 
+function isRead(kind: number): boolean {
+  return kind === OpKind.FIND_VALUE || kind === OpKind.FIND_PROVIDERS;
+}
+
 function requestType(kind: number): number {
-  return kind === OpKind.FIND_VALUE || kind === OpKind.FIND_PROVIDERS
-    ? MessageType.FIND_VALUE
-    : MessageType.FIND_NODE;
+  return isRead(kind) ? MessageType.FIND_VALUE : MessageType.FIND_NODE;
 }

@@ -3,7 +3,7 @@
  * became of each, whom to ask next, and whether the K closest live ones have answered. It sends nothing and knows no
  * message: an operation asks it `next` and reports `answered`, `late`, `dead`, `refused`.
  */
-import { commonPrefixBits, compareDistance, copyBytes, grow, ID_BYTES, type Millis, NONE } from '@molia/core';
+import { copyBytes, grow, ID_BYTES, type Millis, NONE } from '@molia/core';
 import { ATTEMPTS_MAX, PATHS_MAX, SHORTLIST_DISJOINT_MAX, SHORTLIST_MAX } from './constants.ts';
 import { type Contacts, wordAt } from './contacts.ts';
 import type { Tuning } from './types.ts';
@@ -11,15 +11,16 @@ import type { Tuning } from './types.ts';
 export const Entry = {
   NEW: 0,
   WAITING: 1,
-  /** Frees its α slot; its answer is still welcome. */
+  /** Frees its α slot; its answer is still welcome, and it is asked again while there is time. */
   LATE: 2,
-  /** Unanswered once; may be asked once more. */
+  /** Dead once; may be asked once more. */
   RETRY: 3,
   ANSWERED: 4,
   FAILED: 5,
 } as const;
 
-const NO_REACH = -0x8000_0000;
+/** The distance word of nobody. */
+export const NO_REACH = -0x8000_0000;
 
 export class Lookup {
   readonly target = new Uint8Array(ID_BYTES);
@@ -33,6 +34,11 @@ export class Lookup {
   /** Requests that hold an α slot. */
   active = 0;
   alpha = 0;
+  /** What α goes back to on progress, and up to without. */
+  private alphaBase = 0;
+  private alphaTop = 0;
+  /** So many of the closest live ones have to answer: K, or fewer when the engine only fills a bucket. */
+  width: number;
   /** Contacts may share a path; each path asks only what it found itself. */
   pathCount = 1;
   private attempts = new Uint8Array(SHORTLIST_MAX);
@@ -42,6 +48,10 @@ export class Lookup {
   private limit = SHORTLIST_MAX;
   /** Biased distance word up to which more than K entries are asked. */
   private reach = NO_REACH;
+  /** Biased distance word up to which entries belong to the K closest by all that is known of the network's size. */
+  private near = NO_REACH;
+  /** Requests in flight once the K closest are in sight; 0 = never more than α. */
+  private rush = 0;
   private word = 0;
   private progressAt: Millis = 0;
   private readonly contacts: Contacts;
@@ -51,6 +61,7 @@ export class Lookup {
   constructor(contacts: Contacts, tuning: Tuning) {
     this.contacts = contacts;
     this.tuning = tuning;
+    this.width = tuning.k;
   }
 
   /** Begins anew for a target; `clear` must have run since the last one. */
@@ -61,9 +72,14 @@ export class Lookup {
     this.answers = 0;
     this.active = 0;
     this.alpha = this.tuning.alphaStart;
+    this.alphaBase = this.tuning.alphaStart;
+    this.alphaTop = this.tuning.alphaMax;
+    this.width = this.tuning.k;
     this.progressAt = now;
     this.pathCount = paths;
     this.reach = NO_REACH;
+    this.near = NO_REACH;
+    this.rush = 0;
     this.limit = paths > 1 ? SHORTLIST_DISJOINT_MAX : SHORTLIST_MAX;
     if (this.rows.length < this.limit) {
       this.rows = grow(this.rows, this.limit);
@@ -75,11 +91,20 @@ export class Lookup {
   }
 
   /**
-   * Asks not only the K closest but everybody within this fraction of the space, up to twice K: the expected distance
+   * Asks not only the K closest but everybody up to this biased distance word, up to twice K: the expected distance
    * of the K-th closest, so that identities crowded around the target do not hide the honest ones.
    */
-  extend(radius: number): void {
-    if (this.pathCount === 1) this.reach = Math.min(Math.floor(radius * 2 ** 32), 2 ** 32 - 1) ^ 0x80000000;
+  extend(word: number): void {
+    if (this.pathCount === 1) this.reach = word;
+  }
+
+  /**
+   * Asks up to `parallel` at once as soon as the K closest are in sight: those up to this biased distance word, and
+   * everybody once the closest one known has answered.
+   */
+  hasten(word: number, parallel: number): void {
+    this.rush = parallel;
+    this.near = word;
   }
 
   /** Every listed contact that fits, closest first, whatever became of it; how many. */
@@ -150,11 +175,14 @@ export class Lookup {
    * same logarithmic distance the one with the shortest measured round trip.
    */
   next(): number {
-    if (this.active >= Math.max(this.alpha, this.pathCount)) return NONE;
+    const crowded = this.active >= Math.max(this.alpha, this.pathCount);
+    if (crowded && this.active >= this.rush) return NONE;
     const { live } = this;
     const window = this.window();
     live.fill(0);
     let chosen = NONE;
+    let arrived = false;
+    let alive = 0;
     for (let i = 0; i < this.count; i++) {
       const path = this.paths[i] as number;
       const seen = live[path] as number;
@@ -165,15 +193,17 @@ export class Lookup {
       const state = this.states[i] as number;
       if (state === Entry.FAILED || state === Entry.LATE) continue;
       live[path] = seen + 1;
+      if (alive++ === 0) arrived = state === Entry.ANSWERED;
       if (state !== Entry.NEW && state !== Entry.RETRY) continue;
       if (chosen === NONE) {
         chosen = i;
         continue;
       }
-      if (this.logDistance(i) !== this.logDistance(chosen)) break;
+      if (this.rank(i) !== this.rank(chosen)) break;
       if (this.isNearer(i, chosen)) chosen = i;
     }
     if (chosen === NONE) return NONE;
+    if (crowded && !arrived && (this.distances[chosen] as number) > this.near) return NONE;
     this.states[chosen] = Entry.WAITING;
     this.attempts[chosen] = (this.attempts[chosen] as number) + 1;
     this.active++;
@@ -189,6 +219,16 @@ export class Lookup {
     this.attempts[at] = (this.attempts[at] as number) - 1;
     this.active--;
     this.asked--;
+  }
+
+  /** Whether an overdue contact is worth another request while the first may still be answered; marks it asked. */
+  again(row: number): boolean {
+    const at = this.find(row);
+    if (at === NONE || this.states[at] !== Entry.LATE || (this.attempts[at] as number) >= ATTEMPTS_MAX)
+      return false;
+    this.attempts[at] = (this.attempts[at] as number) + 1;
+    this.asked++;
+    return true;
   }
 
   /** A contact answered; returns its position, or NONE when it is no longer listed. */
@@ -207,23 +247,44 @@ export class Lookup {
     this.active--;
   }
 
-  /** Its request is lost. One retry a peer a lookup. */
+  /** Its time is over. With `resend` it was asked again in time if it was to be; else it is now, once. */
   dead(row: number): void {
     const at = this.settle(row);
-    if (at === NONE) return;
-    this.states[at] = (this.attempts[at] as number) < ATTEMPTS_MAX ? Entry.RETRY : Entry.FAILED;
+    if (at === NONE || this.states[at] === Entry.ANSWERED) return;
+    const retries = !this.tuning.resend && (this.attempts[at] as number) < ATTEMPTS_MAX;
+    this.states[at] = retries ? Entry.RETRY : Entry.FAILED;
   }
 
   /** It cannot or will not help: no retry. */
   refused(row: number): void {
     const at = this.settle(row);
-    if (at !== NONE) this.states[at] = Entry.FAILED;
+    if (at === NONE) return;
+    this.states[at] = Entry.FAILED;
+    this.attempts[at] = ATTEMPTS_MAX;
+  }
+
+  /** Too few answered: whoever was given up after one request may be asked once more. False: nobody. */
+  revive(): boolean {
+    let revived = false;
+    for (let i = 0; i < this.count; i++) {
+      if (this.states[i] !== Entry.FAILED || (this.attempts[i] as number) >= ATTEMPTS_MAX) continue;
+      this.states[i] = Entry.RETRY;
+      revived = true;
+    }
+    return revived;
+  }
+
+  /** A search that is worth more requests: so many in flight from its start. */
+  widenTo(alpha: number): void {
+    this.alpha = alpha;
+    this.alphaBase = alpha;
+    this.alphaTop = alpha;
   }
 
   /** Somebody closer than anybody before was heard of: α goes back. */
   progress(now: Millis): void {
     this.progressAt = now;
-    this.alpha = Math.min(this.alpha, this.tuning.alphaStart);
+    this.alpha = Math.min(this.alpha, this.alphaBase);
   }
 
   /** A peer said it is overloaded. */
@@ -233,19 +294,17 @@ export class Lookup {
 
   /** Raises α by 2 when one round trip passed without progress. */
   pace(now: Millis, srttMs: number): void {
-    if (now - this.progressAt < srttMs || this.alpha >= this.tuning.alphaMax) return;
-    this.alpha = Math.min(this.alpha + 2, this.tuning.alphaMax);
+    if (now - this.progressAt < srttMs || this.alpha >= this.alphaTop) return;
+    this.alpha = Math.min(this.alpha + 2, this.alphaTop);
     this.progressAt = now;
   }
 
   /** When `pace` may raise α next; Infinity at the maximum. */
   paceAt(srttMs: number): Millis {
-    return this.alpha >= this.tuning.alphaMax
-      ? Number.POSITIVE_INFINITY
-      : this.progressAt + Math.ceil(srttMs);
+    return this.alpha >= this.alphaTop ? Number.POSITIVE_INFINITY : this.progressAt + Math.ceil(srttMs);
   }
 
-  /** Whether in every path the K closest live entries have answered (a retry that is late again counts as dead). */
+  /** Whether in every path the K closest entries that are not dead have answered. */
   get converged(): boolean {
     const { live } = this;
     const window = this.window();
@@ -259,7 +318,6 @@ export class Lookup {
       }
       const state = this.states[i] as number;
       if (state === Entry.FAILED) continue;
-      if (state === Entry.LATE && (this.attempts[i] as number) >= ATTEMPTS_MAX) continue;
       if (state !== Entry.ANSWERED) return false;
       live[path] = seen + 1;
     }
@@ -275,14 +333,25 @@ export class Lookup {
     return found;
   }
 
+  /** Of the K closest that answered the farthest, `skip` of them left out, or NONE. */
+  farthestAnswered(skip: number): number {
+    let left = skip;
+    let live = 0;
+    let last = 0;
+    for (; last < this.count && live < this.tuning.k; last++) if (this.states[last] !== Entry.FAILED) live++;
+    for (let i = last - 1; i >= 0; i--)
+      if (this.states[i] === Entry.ANSWERED && left-- === 0) return this.rows[i] as number;
+    return NONE;
+  }
+
   /** Leading bits that a contact shares with the target. */
   sharedBits(row: number): number {
-    return commonPrefixBits(this.target, 0, this.contacts.ids, row * ID_BYTES);
+    return this.contacts.sharedBits(row, this.target, 0);
   }
 
   /** K, or with d disjoint paths a share of 2 K each, so that the paths overlap the closest K together. */
   private window(): number {
-    return this.pathCount === 1 ? this.tuning.k : Math.ceil((2 * this.tuning.k) / this.pathCount);
+    return this.pathCount === 1 ? this.width : Math.ceil((2 * this.tuning.k) / this.pathCount);
   }
 
   /** Whether an entry behind the K closest of its path need not be asked. */
@@ -297,8 +366,10 @@ export class Lookup {
     return at;
   }
 
-  private logDistance(position: number): number {
-    return Math.clz32((this.distances[position] as number) ^ 0x80000000);
+  /** Entries of one rank are asked in the order of their round trips: the logarithm of the distance, and all that are near. */
+  private rank(position: number): number {
+    const distance = this.distances[position] as number;
+    return distance <= this.near ? 33 : Math.clz32(distance ^ 0x80000000);
   }
 
   private isNearer(a: number, b: number): boolean {
@@ -325,14 +396,7 @@ export class Lookup {
       const closer =
         other !== distance
           ? other < distance
-          : compareDistance(
-              this.target,
-              0,
-              contacts.ids,
-              (this.rows[middle] as number) * ID_BYTES,
-              contacts.ids,
-              row * ID_BYTES,
-            ) < 0;
+          : contacts.compareDistance(this.target, 0, this.rows[middle] as number, row) < 0;
       if (closer) left = middle + 1;
       else right = middle;
     }

@@ -7,8 +7,13 @@ import { MessageType } from '@molia/wire';
 import {
   BACKGROUND_OPERATIONS_MAX,
   FILL_STEP_MS,
+  FILL_WIDTH,
+  GROW_MS,
+  HEAL_AGAIN_MS,
   LIVENESS_MS,
   LIVENESS_STEP_MS,
+  NEAR_SCAN,
+  NEAR_STEP_MS,
   PROBE_STEP_MS,
   PROBES_BURST,
   REJOIN_MS_MAX,
@@ -18,6 +23,7 @@ import {
 } from './constants.ts';
 import { ContactFlag } from './contacts.ts';
 import type { Finder } from './finder.ts';
+import { Healing } from './healing.ts';
 import { type Operations, OpKind } from './operation.ts';
 import type { Publisher } from './publisher.ts';
 import { Republish } from './records/record-book.ts';
@@ -33,6 +39,7 @@ export class Maintenance {
   private readonly operations: Operations;
   private readonly finder: Finder;
   private readonly publisher: Publisher;
+  private readonly healing: Healing;
   private readonly republish = new Republish();
   private readonly target = new Uint8Array(ID_BYTES);
   /** Instants; the last row is our own id. NaN = not scheduled yet. */
@@ -40,18 +47,25 @@ export class Maintenance {
   /** The next probe's turn; it lies in the past by what was not used, up to a burst. */
   private probeAt: Millis = -PROBES_BURST * PROBE_STEP_MS;
   private livenessAt: Millis = 0;
+  private nearAt: Millis = 0;
+  /** Where the search for unmeasured contacts goes on. */
+  private nearFrom = 0;
   private rejoinAt: Millis = 0;
   private rejoinMs: Millis = REJOIN_MS_MIN;
   private started = false;
+  private startedAt: Millis = 0;
   /** Until the table holds K, our own id is looked up this often; longer each time that nobody new was met. */
   private settleMs: Millis = SETTLE_MS_MIN;
   private settledCount = 0;
+  /** Buckets that have yet to be filled after a bootstrap: bits by index. */
+  private readonly filling = new Uint8Array(BUCKETS);
 
   constructor(shared: Shared, operations: Operations, finder: Finder, publisher: Publisher) {
     this.shared = shared;
     this.operations = operations;
     this.finder = finder;
     this.publisher = publisher;
+    this.healing = new Healing(shared, this.seeds);
   }
 
   /** Remembers a contact for joining; the oldest goes when there are too many. */
@@ -68,7 +82,9 @@ export class Maintenance {
     if (this.shared.fillSoon) this.fill(now);
     this.probe(now);
     this.checkStalest(now);
+    this.measureNext(now);
     this.rejoin(now);
+    this.heal(now);
     this.settle(now);
     this.refresh(now);
     this.republishDue(now);
@@ -80,10 +96,11 @@ export class Maintenance {
     if (!this.started || shared.fillSoon) return 0;
     let at = Number.POSITIVE_INFINITY;
     if (shared.probes.length > 0) at = this.probeAt;
-    if (shared.table.count > 0) at = Math.min(at, this.livenessAt);
+    if (shared.table.count > 0) at = Math.min(at, this.livenessAt, this.nearAt);
     else if (this.seeds.length > 0) at = Math.min(at, this.rejoinAt);
     if (this.operations.background < BACKGROUND_OPERATIONS_MAX) {
       at = Math.min(at, this.refreshAt[BUCKETS] as number);
+      if (shared.table.count > 0) at = Math.min(at, now + this.healing.nextDelay(now));
       const depth = Math.min(shared.table.depth, BUCKETS);
       for (let bucket = 0; bucket < depth; bucket++) at = Math.min(at, this.refreshAt[bucket] as number);
     }
@@ -96,8 +113,10 @@ export class Maintenance {
 
   private schedule(now: Millis): void {
     this.started = true;
-    for (let bucket = 0; bucket <= BUCKETS; bucket++) this.refreshAt[bucket] = now + this.refreshMs();
+    this.startedAt = now;
+    for (let bucket = 0; bucket <= BUCKETS; bucket++) this.refreshAt[bucket] = now + this.refreshMs(now);
     this.livenessAt = now + LIVENESS_STEP_MS;
+    this.nearAt = now + this.jittered(NEAR_STEP_MS);
     this.rejoinAt = now + REJOIN_MS_MIN;
   }
 
@@ -105,7 +124,10 @@ export class Maintenance {
   private fill(now: Millis): void {
     this.shared.fillSoon = false;
     const depth = Math.min(this.shared.table.depth, BUCKETS);
-    for (let bucket = 0; bucket < depth; bucket++) this.refreshAt[bucket] = now + (bucket + 1) * FILL_STEP_MS;
+    for (let bucket = 0; bucket < depth; bucket++) {
+      this.filling[bucket] = 1;
+      this.refreshAt[bucket] = now + (bucket + 1) * FILL_STEP_MS;
+    }
   }
 
   private probe(now: Millis): void {
@@ -143,6 +165,16 @@ export class Maintenance {
     if (row !== NONE && now - (shared.contacts.seenAt[row] as number) >= LIVENESS_MS / 2) shared.check(row);
   }
 
+  /** Measures one of those that others named, for the buckets that prefer near contacts. */
+  private measureNext(now: Millis): void {
+    const { shared } = this;
+    if (now < this.nearAt || shared.table.count === 0) return;
+    this.nearAt = now + this.jittered(NEAR_STEP_MS);
+    const row = shared.contacts.nextUnheard(this.nearFrom, NEAR_SCAN);
+    this.nearFrom = (row === NONE ? this.nearFrom + NEAR_SCAN : row + 1) % shared.contacts.capacity;
+    if (row !== NONE && shared.table.isFar(row)) shared.check(row);
+  }
+
   private rejoin(now: Millis): void {
     const { shared } = this;
     if (shared.table.count > 0) {
@@ -156,6 +188,23 @@ export class Maintenance {
     if (op === undefined) return;
     this.finder.start(now, op, shared.identity.id, 0, 1, this.seeds);
     this.finder.step(now, op);
+  }
+
+  /** Looks up our own id through a contact that may know of a part of the network that we lost. */
+  private heal(now: Millis): void {
+    const { shared } = this;
+    if (shared.table.count === 0 || this.operations.background >= BACKGROUND_OPERATIONS_MAX) return;
+    const through = this.healing.handleTimeout(now);
+    if (through === NONE) return;
+    const op = this.operations.openSilent(now, OpKind.REFRESH, shared.tuning.lookupBudgetMs);
+    if (op !== undefined) {
+      this.finder.start(now, op, shared.identity.id, 0, 1, this.seeds);
+      op.lookup.add(through, 0);
+      this.finder.step(now, op);
+    }
+    shared.contacts.release(through);
+    const again = now + this.jittered(HEAL_AGAIN_MS);
+    this.refreshAt[BUCKETS] = Math.min(this.refreshAt[BUCKETS] as number, again);
   }
 
   /**
@@ -174,9 +223,9 @@ export class Maintenance {
   }
 
   /** When our own id is to be looked up again. */
-  private ownRefreshMs(): Millis {
+  private ownRefreshMs(now: Millis): Millis {
     const { table, tuning } = this.shared;
-    if (table.count >= tuning.k) return this.refreshMs();
+    if (table.count >= tuning.k) return this.refreshMs(now);
     this.settleMs = Math.min(this.settleMs * 2, tuning.refreshMsMin);
     return this.jittered(this.settleMs);
   }
@@ -191,13 +240,19 @@ export class Maintenance {
     for (let bucket = 0; bucket <= BUCKETS; bucket++) {
       if (this.operations.background >= BACKGROUND_OPERATIONS_MAX) return;
       if (now < (this.refreshAt[bucket] as number)) continue;
-      this.refreshAt[bucket] = now + (bucket === BUCKETS ? this.ownRefreshMs() : this.refreshMs());
+      const period = bucket === BUCKETS ? this.ownRefreshMs(now) : this.refreshMs(now);
+      this.refreshAt[bucket] = now + period;
+      const fills = this.filling[bucket] === 1;
+      this.filling[bucket] = 0;
       if (shared.table.count === 0 || (bucket >= depth && bucket !== BUCKETS)) continue;
+      if (fills && shared.table.countOf(bucket) >= shared.tuning.k) continue;
       copyBytes(target, 0, shared.identity.id, 0, ID_BYTES);
       if (bucket < BUCKETS) this.randomise(bucket);
       const op = this.operations.openSilent(now, OpKind.REFRESH, shared.tuning.lookupBudgetMs);
       if (op === undefined) return;
       this.finder.start(now, op, target, 0, 1, this.seeds);
+      // The rare ones of later life see to it that no live one nearby is missing.
+      if (bucket < BUCKETS && (fills || period < shared.tuning.refreshMsMin)) op.lookup.width = FILL_WIDTH;
       this.finder.step(now, op);
     }
   }
@@ -233,8 +288,12 @@ export class Maintenance {
     }
   }
 
-  private refreshMs(): Millis {
+  /** As long as we are up already, from a minute to the full period: tables grow with what a node's stay is worth. */
+  private refreshMs(now: Millis): Millis {
     const { refreshMsMin, refreshMsMax } = this.shared.tuning;
-    return refreshMsMin + randomBelow(this.shared.rng, refreshMsMax - refreshMsMin + 1);
+    const full = refreshMsMin + randomBelow(this.shared.rng, refreshMsMax - refreshMsMin + 1);
+    // A network that fits into one bucket has nothing more to show.
+    if (this.shared.table.count < this.shared.tuning.k) return full;
+    return Math.min(full, this.jittered(Math.max(GROW_MS, now - this.startedAt)));
   }
 }

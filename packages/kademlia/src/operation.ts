@@ -34,6 +34,9 @@ export const Phase = {
   ENDED: 3,
 } as const;
 
+/** In a request's `extras`: the node asked is to name its own neighbours, not those of the target. */
+export const OWN_NEIGHBOURS = -1;
+
 const NO_BYTES = new Uint8Array(0);
 const NO_ROWS = new Int32Array(0);
 const NO_SEQUENCES = new Float64Array(0);
@@ -62,6 +65,8 @@ export class Operation {
   liars = 0;
   sequenceMin = 0;
   all = false;
+  /** Asks the 2 K closest, whoever was silent lately among them. */
+  wide = false;
   /** Pull in progress, NONE = none. */
   pull = NONE;
   /** RecordType of what is pulled. */
@@ -73,8 +78,10 @@ export class Operation {
   /** Provider owners seen, as text, with their sequence. */
   owners: Map<string, number> | undefined = undefined;
   providersMax = 0;
-  /** Page requests in flight. */
+  /** Requests in flight beside the shortlist's: further pages of providers, nodes asked for their own neighbours. */
   pages = 0;
+  /** Nodes asked for their own neighbours. */
+  edges = 0;
 
   /** Writing: the record, encoded with its value inside. */
   record: Uint8Array = NO_BYTES;
@@ -165,7 +172,9 @@ export class Operations {
     op.liars = 0;
     op.sequenceMin = 0;
     op.all = false;
+    op.wide = false;
     op.pages = 0;
+    op.edges = 0;
     op.pull = NONE;
     op.cas = -1;
     op.ageSecs = 0;

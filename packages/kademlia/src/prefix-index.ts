@@ -3,7 +3,7 @@
  * walked as the implicit binary trie it is. Ranges come out in XOR order, so only a handful of neighbours are ever
  * compared in full. Reading allocates nothing.
  */
-import { compareDistance, grow, ID_BYTES, NONE } from '@molia/core';
+import { grow, NONE } from '@molia/core';
 import { type Contacts, wordAt } from './contacts.ts';
 
 /** Ranges up to this length are sorted by insertion. */
@@ -138,11 +138,7 @@ export class PrefixIndex {
       const other = out[at - 1] as number;
       const otherDistance = ((contacts.words[other] as number) ^ word ^ 0x80000000) | 0;
       if (otherDistance < distance) break;
-      if (
-        otherDistance === distance &&
-        compareDistance(target, targetOffset, contacts.ids, other * ID_BYTES, contacts.ids, row * ID_BYTES) <
-          0
-      ) {
+      if (otherDistance === distance && contacts.compareDistance(target, targetOffset, other, row) < 0) {
         break;
       }
       if (at < count) out[at] = other;

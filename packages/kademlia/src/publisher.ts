@@ -3,7 +3,7 @@
  * closest node, and at least to the K closest; DONE once 15 of 20 hold it, the rest goes on in the background. The
  * one caller of `RecordBook.publish`.
  */
-import { ID_BYTES, type Millis, NONE, type Verdict } from '@molia/core';
+import { type Millis, NONE, type Verdict } from '@molia/core';
 import {
   BODY_BYTES_MAX,
   ErrorCode,
@@ -26,7 +26,7 @@ import {
   STORE_PARALLEL,
   STORE_TARGETS_MAX,
 } from './constants.ts';
-import { ContactFlag } from './contacts.ts';
+import { ContactFlag, HEAD_BYTES } from './contacts.ts';
 import type { Settled } from './finder.ts';
 import { Entry } from './lookup.ts';
 import { type Operation, type Operations, Phase } from './operation.ts';
@@ -123,7 +123,12 @@ export class Publisher implements Settled {
    */
   responded(now: Millis, op: Operation, row: number): void {
     const { shared } = this;
-    if (op.targetCount >= shared.tuning.k || shared.size.samples(now) < STORE_EARLY_SAMPLES) return;
+    if (
+      !shared.tuning.earlyStores ||
+      op.targetCount >= shared.tuning.k ||
+      shared.size.samples(now) < STORE_EARLY_SAMPLES
+    )
+      return;
     if (this.isWithin(now, op, row) && this.addTarget(op, row)) this.step(now, op);
   }
 
@@ -140,6 +145,14 @@ export class Publisher implements Settled {
       rank++;
       this.addTarget(op, row);
     }
+    this.step(now, op);
+  }
+
+  /** Stores to one node alone, without a lookup. `row` NONE: it cannot be a contact. */
+  storeTo(now: Millis, op: Operation, row: number): void {
+    this.keep(now, op, false);
+    op.phase = Phase.STORING;
+    if (row !== NONE) this.addTarget(op, row);
     this.step(now, op);
   }
 
@@ -240,7 +253,7 @@ export class Publisher implements Settled {
 
   private isWithin(now: Millis, op: Operation, row: number): boolean {
     const { size, contacts, tuning } = this.shared;
-    const distance = distanceFraction(op.lookup.target, 0, contacts.ids, row * ID_BYTES);
+    const distance = distanceFraction(op.lookup.target, 0, contacts.heads, row * HEAD_BYTES);
     return distance <= size.radius(now, tuning.k);
   }
 

@@ -18,7 +18,7 @@ import {
   readPong,
 } from '@molia/wire';
 import { CHUNK_CORRELATION } from './asker.ts';
-import { FAILURES_MAX } from './constants.ts';
+import { FAILURES_MAX, LINGER_MS } from './constants.ts';
 import { ContactFlag } from './contacts.ts';
 import type { Finder } from './finder.ts';
 import { isSingle, type Operation, type Operations, OpKind, Phase } from './operation.ts';
@@ -74,6 +74,9 @@ export class Receiver {
     const handle = requests.ops[request] as number;
     const op = handle === NONE ? undefined : this.operations.get(handle);
     shared.count(Count.REQUESTS_ANSWERED);
+    // What the other one of a pair would bring is known now.
+    const twin = requests.twins[request] as number;
+    if (twin !== NONE) shared.settle(twin);
     // A hold of our own: the request's ends here, and the row is used below.
     shared.contacts.hold(row);
     shared.contacts.flags[row] = (shared.contacts.flags[row] as number) & ~ContactFlag.CHECKED;
@@ -109,6 +112,8 @@ export class Receiver {
     switch (this.header.type) {
       case MessageType.FIND_NODE_RESPONSE:
       case MessageType.FIND_VALUE_RESPONSE:
+        // Only a server answers these: nobody has to ask it by NEGOTIATE whether it is one.
+        shared.introduced(now, row, false);
         if (op !== undefined && op.phase !== Phase.ENDED) {
           if (op.kind === OpKind.ASK) {
             return this.finder.named(now, op, row, bytes, offset, length, rttMs);
@@ -262,7 +267,9 @@ export class Receiver {
     } else if (op.phase !== Phase.ENDED) {
       this.deadFor(now, op, request, row, reachable);
     }
-    shared.settle(request);
+    // A slow peer is not a dead one: its answer corrects what we think of it, and the lookup that still runs.
+    if (reachable && !this.isStore(request)) requests.linger(now, request, LINGER_MS);
+    else shared.settle(request);
   }
 
   private deadFor(now: Millis, op: Operation, request: number, row: number, reachable: boolean): void {

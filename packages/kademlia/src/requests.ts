@@ -9,11 +9,12 @@ const ROW_BITS = 14;
 const ROW_MASK = (1 << ROW_BITS) - 1;
 /** Rows at most: what the low bits of a correlation can name. */
 export const REQUESTS_MAX = 1 << ROW_BITS;
-const INITIAL = 64;
+const INITIAL = 16;
 
-const State = { FREE: 0, QUEUED: 1, SENT: 2, LATE: 3, HELD: 4 } as const;
+/** GONE: dead, and yet an answer would be read. */
+const State = { FREE: 0, QUEUED: 1, GONE: 2, SENT: 3, LATE: 4, HELD: 5 } as const;
 
-export const Expiry = { NONE: 0, LATE: 1, DEAD: 2 } as const;
+export const Expiry = { NONE: 0, LATE: 1, DEAD: 2, GONE: 3 } as const;
 
 export class Requests {
   /** wire's MessageType. */
@@ -26,8 +27,10 @@ export class Requests {
   ops = new Int32Array(INITIAL);
   /** A number of the asker's: the page of a provider request. */
   extras = new Int32Array(INITIAL);
+  /** The other request of the same operation to the same contact, sent when the first was late; NONE = alone. */
+  twins = new Int32Array(INITIAL);
   sentAt = new Float64Array(INITIAL);
-  /** After `expired`: LATE or DEAD. */
+  /** After `expired`: LATE, DEAD or GONE. */
   expiry = 0;
   private readonly max: number;
   private readonly rng: Rng;
@@ -65,6 +68,7 @@ export class Requests {
     this.peers[row] = NONE;
     this.ops[row] = op;
     this.extras[row] = 0;
+    this.twins[row] = NONE;
     this.sentAt[row] = -1;
     // The nonce makes an answer to an earlier owner of the row a stranger's.
     this.nonces[row] = this.rng.u32() & 0x1ffff;
@@ -80,7 +84,7 @@ export class Requests {
   /** The sent request that a peer may answer under this correlation, or NONE. */
   find(correlation: number, peer: number): number {
     const row = correlation & ROW_MASK;
-    if (row >= this.rows || (this.states[row] as number) < State.SENT) return NONE;
+    if (row >= this.rows || (this.states[row] as number) < State.GONE) return NONE;
     return this.correlation(row) === correlation && this.peers[row] === peer ? row : NONE;
   }
 
@@ -94,18 +98,37 @@ export class Requests {
     return NONE;
   }
 
+  /** Makes `row` the second request of a pair: it dies with the first. */
+  pair(first: number, row: number): void {
+    this.twins[first] = row;
+    this.twins[row] = first;
+  }
+
   /** It was written. `lateMs` at or after `deadMs` = it is never late. */
   sent(now: Millis, row: number, peer: number, lateMs: Millis, deadMs: Millis): void {
+    const twin = this.twins[row] as number;
     this.states[row] = State.SENT;
     this.peers[row] = peer;
     this.sentAt[row] = now;
-    this.deadAt[row] = now + deadMs;
-    if (lateMs < deadMs) {
+    this.deadAt[row] = twin === NONE ? now + deadMs : (this.deadAt[twin] as number);
+    if (twin === NONE && lateMs < deadMs) {
       this.timers.set(row, now + lateMs);
     } else {
       this.states[row] = State.HELD;
-      this.timers.set(row, now + deadMs);
+      this.timers.set(row, this.deadAt[row] as number);
     }
+  }
+
+  /** It is dead; an answer within another `ms` still counts for something. */
+  linger(now: Millis, row: number, ms: Millis): void {
+    this.part(row);
+    this.states[row] = State.GONE;
+    this.timers.set(row, now + ms);
+  }
+
+  /** Whether it was given up already. */
+  isGone(row: number): boolean {
+    return this.states[row] === State.GONE;
   }
 
   /** The peer works on it: it dies only after another `ms`. */
@@ -117,12 +140,13 @@ export class Requests {
 
   close(row: number): void {
     if (this.states[row] === State.FREE) return;
+    this.part(row);
     this.timers.clear(row);
     this.states[row] = State.FREE;
     this.free[this.freeCount++] = row;
   }
 
-  /** A request whose time came, or NONE; `expiry` says which. A dead one is still open: `close` it. */
+  /** A request whose time came, or NONE; `expiry` says which. A dead one is still open: `linger` or `close` it. */
   expired(now: Millis): number {
     const row = this.timers.expired(now);
     if (row === NONE) return NONE;
@@ -131,7 +155,7 @@ export class Requests {
       this.expiry = Expiry.LATE;
       this.timers.set(row, this.deadAt[row] as number);
     } else {
-      this.expiry = Expiry.DEAD;
+      this.expiry = this.states[row] === State.GONE ? Expiry.GONE : Expiry.DEAD;
     }
     return row;
   }
@@ -153,6 +177,12 @@ export class Requests {
     return this.queue.length > 0;
   }
 
+  private part(row: number): void {
+    const twin = this.twins[row] as number;
+    if (twin !== NONE) this.twins[twin] = NONE;
+    this.twins[row] = NONE;
+  }
+
   private extend(rows: number): void {
     // Twice the rows: a request closed before it was written leaves its place in line behind.
     const queue = new FixedQueue(rows * 2);
@@ -164,6 +194,7 @@ export class Requests {
     this.peers = grow(this.peers, rows);
     this.ops = grow(this.ops, rows);
     this.extras = grow(this.extras, rows);
+    this.twins = grow(this.twins, rows).fill(NONE, first);
     this.sentAt = grow(this.sentAt, rows);
     this.states = grow(this.states, rows);
     this.nonces = grow(this.nonces, rows);

@@ -41,6 +41,9 @@ import { StoreResponder } from './store-responder.ts';
 
 const INDEX_MASK = (1 << HANDLE_INDEX_BITS) - 1;
 
+/** Rows of the token buckets at first: as many peers as an idle node hears. */
+const PEERS_INITIAL = 16;
+
 export class Responder {
   private readonly shared: Shared;
   /** The part that takes records. */
@@ -52,10 +55,10 @@ export class Responder {
   private readonly fetch = new FetchChunkRequestView();
   private readonly negotiation = new Negotiation();
   /** Token buckets by peer index. */
-  private tokens = new Float64Array(64);
-  private refilledAt = new Float64Array(64).fill(-1);
-  private toldAt = new Float64Array(64);
-  private owners = new Int32Array(64).fill(NONE);
+  private tokens = new Float64Array(PEERS_INITIAL);
+  private refilledAt = new Float64Array(PEERS_INITIAL).fill(-1);
+  private toldAt = new Float64Array(PEERS_INITIAL);
+  private owners = new Int32Array(PEERS_INITIAL).fill(NONE);
 
   constructor(shared: Shared, answers: Answers) {
     this.shared = shared;
@@ -82,7 +85,7 @@ export class Responder {
     }
     if (!this.afford(now, peer, costOf(type))) return this.limit(now, peer, header);
     shared.count(Count.REQUESTS_SERVED);
-    this.meet(row);
+    this.meet(now, row);
     if (type === MessageType.PING) return this.onPing(peer, header, bytes, offset, length);
     if (type === MessageType.FETCH_CHUNK) return this.onFetchChunk(peer, header, bytes, offset, length);
     if (shared.client) return this.refuse(peer, header, ErrorCode.UNSUPPORTED);
@@ -202,7 +205,7 @@ export class Responder {
     }
     shared.count(Count.REQUESTS_SERVED);
     shared.introduced(now, row, negotiation.client);
-    this.meet(row);
+    this.meet(now, row);
     if (this.answers.push(MessageType.NEGOTIATE_RESPONSE, peer, header.correlation, header.stream) === NONE) {
       return this.overflow();
     }
@@ -210,11 +213,16 @@ export class Responder {
   }
 
   /** A stranger asked us: if there is room for it, it is asked who it is, and may enter once it answered. */
-  private meet(row: number): void {
+  private meet(now: Millis, row: number): void {
     const { shared } = this;
     const known = ContactFlag.TABLE | ContactFlag.CACHED | ContactFlag.CLIENT | ContactFlag.QUEUED;
     if (((shared.contacts.flags[row] as number) & known) !== 0) return;
-    if (shared.table.hasRoom(row)) shared.probe(row);
+    if (shared.table.isThin(row) || ((shared.contacts.flags[row] as number) & ContactFlag.LOST) !== 0) {
+      shared.probe(row);
+    }
+    // Who has lost contacts listens to strangers: they may come from beyond the rift.
+    shared.returned(now, row);
+    if (shared.lost.count > 0) shared.hintAt(row);
   }
 
   private taken(peer: number, header: Header, verdict: Verdict): Verdict {

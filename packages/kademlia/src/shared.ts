@@ -20,9 +20,16 @@ import {
   type Rng,
 } from '@molia/core';
 import { COMPACT_IPV4_BYTES, type ContactList, MessageType } from '@molia/wire';
-import { EVENTS_QUEUED_MAX, FAILURES_MAX, OFFLINE_FAILURES, PROBES_QUEUED_MAX } from './constants.ts';
+import {
+  EVENTS_QUEUED_MAX,
+  FAILURES_MAX,
+  LOST_LONG_MS,
+  OFFLINE_FAILURES,
+  PROBES_QUEUED_MAX,
+} from './constants.ts';
 import { ContactFlag, Contacts } from './contacts.ts';
 import { Events } from './events.ts';
+import { Lost } from './lost.ts';
 import { Puller } from './records/puller.ts';
 import { RecordBook } from './records/record-book.ts';
 import { Requests } from './requests.ts';
@@ -87,6 +94,7 @@ export class Shared {
   readonly wallMsAtZero: number;
   readonly contacts: Contacts;
   readonly table: Table;
+  readonly lost: Lost;
   readonly requests: Requests;
   readonly roundTrips: RoundTrips;
   readonly size = new SizeEstimator();
@@ -99,13 +107,19 @@ export class Shared {
   /** The last `now` that the host gave, for reads without one. */
   clock: Millis = 0;
   tableChanged = false;
+  /** A contact (held) whose word of the network may be news, NONE = none; see `Healing`. */
+  hint = NONE;
+  /** The hint is a contact that was lost. */
+  hintReturned = false;
+  /** Contacts that entered the table among the K closest to us, ever. */
+  neighboursMet = 0;
   /** A bootstrap ended: every bucket is to be filled. */
   fillSoon = false;
   /** Scratch for one endpoint and one key. */
   readonly endpoint = new Uint8Array(ENDPOINT_BYTES);
   readonly key = new Uint8Array(ID_BYTES);
   /** Contact row by index of the peer handle, NONE = unknown. */
-  private rowsOfPeers = new Int32Array(64).fill(NONE);
+  private rowsOfPeers = new Int32Array(16).fill(NONE);
   private deadInARow = 0;
 
   constructor(options: KademliaOptions, tuning: Tuning) {
@@ -120,6 +134,7 @@ export class Shared {
     this.wallMsAtZero = options.wallMsAtZero;
     this.contacts = new Contacts(tuning.contactsMax, options.rng.u32());
     this.table = new Table(this.contacts, options.identity.id, tuning.k, tuning.proximity);
+    this.lost = new Lost(this.contacts, options.rng);
     this.requests = new Requests(tuning.requestsMax, options.rng);
     this.roundTrips = new RoundTrips(this.contacts, options.rng, tuning.fixedTimeoutMs);
     this.book = new RecordBook({
@@ -214,11 +229,16 @@ export class Shared {
     this.deadInARow = 0;
     if (rttMs >= 0) this.roundTrips.sample(row, rttMs);
     contacts.heard(row, now);
+    if (((contacts.flags[row] as number) & ContactFlag.LOST) !== 0) {
+      this.returned(now, row);
+      this.lost.remove(row);
+    }
     const flags = contacts.flags[row] as number;
     if ((flags & ContactFlag.TABLE) !== 0) return;
     const change = table.answered(now, row);
     if (change === Change.ADDED || change === Change.SWAPPED) {
       this.tableChanged = true;
+      if (table.isNeighbour(row)) this.neighboursMet++;
       if ((flags & ContactFlag.NEGOTIATED) === 0) this.probe(row);
     }
     if (table.suspect !== NONE) this.check(table.suspect);
@@ -230,13 +250,30 @@ export class Shared {
     this.count(Count.REQUESTS_DEAD);
     this.deadInARow++;
     contacts.silent(row, now);
-    if (this.offline) contacts.quietUntil[row] = 0;
+    // Hearsay about a lost one is the news that a split has healed: our own probes must not make us deaf to it.
+    const isLost = ((contacts.flags[row] as number) & ContactFlag.LOST) !== 0;
+    if (this.offline || isLost) contacts.forgive(row);
     const peer = contacts.peers[row] as number;
     if (peer !== NONE && (contacts.failures[row] as number) >= FAILURES_MAX) this.peers.doubt?.(now, peer);
     if (this.table.failed(now, row, this.offline) === Change.REMOVED) {
       this.tableChanged = true;
       this.count(Count.CONTACTS_EVICTED);
+      this.lost.add(now, row, this.table.bucketOf(row), this.table.count);
     }
+  }
+
+  /** A lost contact gave a sign of life: what it knows is news, unless it was only slow for a moment. */
+  returned(now: Millis, row: number): void {
+    if (this.lost.age(now, row) < LOST_LONG_MS) return;
+    this.hintReturned = true;
+    this.hintAt(row);
+  }
+
+  /** What this contact knows may be news to us. */
+  hintAt(row: number): void {
+    if (this.hint !== NONE) return;
+    this.contacts.hold(row);
+    this.hint = row;
   }
 
   /** A contact sent what no honest node sends: it leaves the table at once. */

@@ -5,14 +5,17 @@
  * joined), the fast one the mean of the newest few. The store radius is the larger of the two, so that identities
  * invented to inflate N cannot shrink it at once.
  */
-import type { Millis } from '@molia/core';
+import { grow, type Millis } from '@molia/core';
 import { SIZE_SAMPLE_AGE_MS, SIZE_SAMPLES, SIZE_SAMPLES_FAST } from './constants.ts';
 
+/** Rows at first: what joining measures. */
+const INITIAL = 16;
+
 export class SizeEstimator {
-  private readonly slopes = new Float64Array(SIZE_SAMPLES);
-  private readonly times = new Float64Array(SIZE_SAMPLES);
+  private slopes = new Float64Array(INITIAL);
+  private times = new Float64Array(INITIAL);
   /** The fresh slopes in order. */
-  private readonly sorted = new Float64Array(SIZE_SAMPLES);
+  private sorted = new Float64Array(INITIAL);
   private sortedCount = 0;
   private total = 0;
   private weighted = 0;
@@ -38,6 +41,7 @@ export class SizeEstimator {
     if (this.rank === 0) return;
     const at = this.total % SIZE_SAMPLES;
     if (this.sortedCount === SIZE_SAMPLES) this.unsort(at);
+    if (at === this.slopes.length) this.extend();
     this.slopes[at] = this.weighted / this.squares;
     this.times[at] = now;
     this.total++;
@@ -71,6 +75,22 @@ export class SizeEstimator {
     return Math.min(1, k * Math.max(this.slow(), this.fast(Math.min(fresh, SIZE_SAMPLES_FAST))));
   }
 
+  /**
+   * `radius` as the first word of a distance, biased so that signed order is distance order. In one piece: fractions
+   * handed from function to function would be boxed.
+   */
+  radiusWord(now: Millis, k: number): number {
+    const fresh = this.samples(now);
+    if (fresh === 0) return 0x7fff_ffff;
+    const count = Math.min(fresh, SIZE_SAMPLES_FAST);
+    let sum = 0;
+    for (let i = 1; i <= count; i++) sum += this.slopes[(this.total - i) % SIZE_SAMPLES] as number;
+    const middle = this.sortedCount >>> 1;
+    let slow = this.sorted[middle] as number;
+    if (this.sortedCount % 2 === 0) slow = (slow + (this.sorted[middle - 1] as number)) / 2;
+    return Math.min(Math.floor(k * Math.max(slow, sum / count) * 2 ** 32), 2 ** 32 - 1) ^ 0x8000_0000;
+  }
+
   private slow(): number {
     const middle = this.sortedCount >>> 1;
     const upper = this.sorted[middle] as number;
@@ -81,6 +101,14 @@ export class SizeEstimator {
     let sum = 0;
     for (let i = 1; i <= count; i++) sum += this.slopes[(this.total - i) % SIZE_SAMPLES] as number;
     return sum / count;
+  }
+
+  /** BOUNDED: by SIZE_SAMPLES. */
+  private extend(): void {
+    const rows = Math.min(this.slopes.length * 2, SIZE_SAMPLES);
+    this.slopes = grow(this.slopes, rows);
+    this.times = grow(this.times, rows);
+    this.sorted = grow(this.sorted, rows);
   }
 
   /** By position: a fraction handed to a function would be boxed. */

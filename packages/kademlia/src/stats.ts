@@ -39,13 +39,15 @@ export function statsOf(now: Millis, shared: Shared, operations: Operations): Ka
 
 export function contactInfo(shared: Shared, row: number): ContactInfo {
   const { contacts, table } = shared;
-  const id = row * ID_BYTES;
+  const key = row * ID_BYTES;
+  const id = new Uint8Array(ID_BYTES);
+  contacts.writeId(row, id, 0);
   const endpoint = row * ENDPOINT_BYTES;
   const srtt = contacts.srtt[row] as number;
   const inTable = ((contacts.flags[row] as number) & ContactFlag.TABLE) !== 0;
   return {
-    publicKey: contacts.keys.slice(id, id + ID_BYTES),
-    id: contacts.ids.slice(id, id + ID_BYTES),
+    publicKey: contacts.keys.slice(key, key + ID_BYTES),
+    id,
     endpoint: contacts.endpoints.slice(endpoint, endpoint + ENDPOINT_BYTES),
     srttMs: srtt > 0 ? srtt : Number.NaN,
     bucket: inTable ? table.bucketOf(row) : -1,

@@ -15,6 +15,7 @@ import {
 } from '@molia/wire';
 import type { Answers } from './answers.ts';
 import { PULLED_STORES_MAX } from './constants.ts';
+import { HEAD_BYTES } from './contacts.ts';
 import { type PullDone, PullOutcome } from './records/puller.ts';
 import { AcceptRequest, RecordVerdict, storeStatusOf } from './records/record-verdicts.ts';
 import { distanceFraction, KEEP_SLACK } from './records/responsibility.ts';
@@ -207,7 +208,7 @@ export class StoreResponder {
     const found = shared.table.index.closest(bytes, keyOffset, shared.tuning.k, nearest, NONE, true);
     if (found < shared.tuning.k) return false;
     const last = nearest[found - 1] as number;
-    return distanceFraction(bytes, keyOffset, shared.contacts.ids, last * ID_BYTES) < ours;
+    return distanceFraction(bytes, keyOffset, shared.contacts.heads, last * HEAD_BYTES) < ours;
   }
 
   private storeAnswer(

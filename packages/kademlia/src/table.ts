@@ -4,18 +4,29 @@
  * bucket keeps it in a replacement cache while the oldest silent contact is pinged. The three farthest buckets are
  * larger and prefer near contacts by self-measured round trip. It sends nothing: it says whom to ping.
  */
-import { commonPrefixBits, ID_BYTES, type Millis, NONE } from '@molia/core';
-import { FAILURES_MAX, FAR_BUCKETS, REPLACEMENTS_MAX, RTT_SWAP_FADE_MS, SILENT_MS } from './constants.ts';
+import { grow, type Millis, NONE } from '@molia/core';
+import {
+  FAILURES_MAX,
+  FAR_BUCKETS,
+  REPLACEMENTS_MAX,
+  RTT_SWAP_FADE_MS,
+  RTT_SWAP_MIN,
+  SILENT_MS,
+} from './constants.ts';
 import { ContactFlag, type Contacts } from './contacts.ts';
 import { PrefixIndex } from './prefix-index.ts';
 
 interface Bucket {
-  readonly rows: Int32Array;
+  /** Grows up to the bucket's capacity. */
+  rows: Int32Array;
   count: number;
   /** Oldest first. */
   readonly cache: Int32Array;
   cached: number;
 }
+
+/** Rows of a bucket at first: deep ones never hold more. */
+const ROWS_INITIAL = 8;
 
 export const Change = {
   /** Nothing but its time stamps. */
@@ -61,7 +72,7 @@ export class Table {
 
   /** Leading bits that a contact shares with us: its bucket, 256 = ourselves. */
   bucketOf(row: number): number {
-    return commonPrefixBits(this.self, 0, this.contacts.ids, row * ID_BYTES);
+    return this.contacts.sharedBits(row, this.self, 0);
   }
 
   capacityOf(bucket: number): number {
@@ -72,10 +83,22 @@ export class Table {
     return this.buckets[bucket]?.count ?? 0;
   }
 
-  /** Whether a contact of this row could enter now without displacing anybody. */
-  hasRoom(row: number): boolean {
+  /** Whether a contact of this row belongs into a bucket that prefers near ones. */
+  isFar(row: number): boolean {
+    return this.bucketOf(row) < this.far.length;
+  }
+
+  /** Whether the bucket of this contact holds fewer than K: then whoever asks us is worth a probe. */
+  isThin(row: number): boolean {
     const bucket = this.bucketOf(row);
-    return bucket < 256 && this.countOf(bucket) < this.capacityOf(bucket);
+    return bucket < 256 && this.countOf(bucket) < this.k;
+  }
+
+  /** Whether fewer than K contacts lie in nearer buckets: its bucket is part of our neighbourhood. */
+  isNeighbour(row: number): boolean {
+    let nearer = 0;
+    for (let i = this.bucketOf(row) + 1; i < this.buckets.length; i++) nearer += this.countOf(i);
+    return nearer < this.k;
   }
 
   /** A contact answered us. Sets `suspect`. */
@@ -146,7 +169,7 @@ export class Table {
     if (bucket === undefined) {
       while (this.buckets.length < at) this.buckets.push(undefined);
       bucket = {
-        rows: new Int32Array(this.capacityOf(at)),
+        rows: new Int32Array(ROWS_INITIAL),
         count: 0,
         cache: new Int32Array(REPLACEMENTS_MAX),
         cached: 0,
@@ -160,7 +183,9 @@ export class Table {
     const { contacts } = this;
     contacts.hold(row);
     contacts.flags[row] = (contacts.flags[row] as number) | ContactFlag.TABLE;
-    contacts.addedAt[row] = now;
+    contacts.addedSecs[row] = now / 1000;
+    // BOUNDED: by the capacity, which its callers look at.
+    if (bucket.count === bucket.rows.length) bucket.rows = grow(bucket.rows, bucket.count * 2);
     bucket.rows[bucket.count++] = row;
     this.index.insert(row);
   }
@@ -202,13 +227,13 @@ export class Table {
 
   /** NICE: the slowest gives way to a nearer newcomer, the less readily the longer it is known. */
   private swap(now: Millis, bucket: Bucket, row: number): boolean {
-    const { srtt, addedAt, failures } = this.contacts;
+    const { srtt, addedSecs, failures } = this.contacts;
     let slowest = bucket.rows[0] as number;
     for (let i = 1; i < bucket.count; i++) {
       const other = bucket.rows[i] as number;
       if ((srtt[other] as number) > (srtt[slowest] as number)) slowest = other;
     }
-    const fade = Math.max(0, 1 - (now - (addedAt[slowest] as number)) / RTT_SWAP_FADE_MS);
+    const fade = Math.max(RTT_SWAP_MIN, 1 - (now - (addedSecs[slowest] as number) * 1000) / RTT_SWAP_FADE_MS);
     const mine = srtt[row] as number;
     if (mine === 0 || mine >= (srtt[slowest] as number) * fade) return false;
     this.uncache(bucket, row);

@@ -59,6 +59,8 @@ export interface Tuning {
   readonly alphaMin: number;
   readonly alphaStart: number;
   readonly alphaMax: number;
+  /** Requests of a read in flight, from its start: who waits for a value pays for its speed. */
+  readonly alphaReads: number;
   /** A lookup ends after this long with what it has. */
   readonly lookupBudgetMs: number;
   /** A store ends after this long (pulls of large values included). */
@@ -81,6 +83,14 @@ export interface Tuning {
   readonly proximity: boolean;
   /** A request is late and dead after this long, whoever is asked; 0 = by each contact's own round trips. */
   readonly fixedTimeoutMs: number;
+  /** An overdue peer is asked again while its first answer is still welcome. `false` = once the first request is dead. */
+  readonly resend: boolean;
+  /** More than α at once when the closest nodes are in sight. */
+  readonly endgame: boolean;
+  /** Lookups for a key ask everybody within the expected distance of the K-th closest, not only K. */
+  readonly widen: boolean;
+  /** Holders are asked to store as soon as they answered the lookup, not when it has ended. */
+  readonly earlyStores: boolean;
   /** Asks buckets, liveness, republish by itself. `false` = only what the host calls (for tests). */
   readonly maintenance: boolean;
 }
@@ -171,6 +181,8 @@ export interface FindValueOptions extends LookupOptions {
   readonly sequenceMin?: number;
   /** `true`: keep asking after the first valid immutable record (a census of holders). */
   readonly all?: boolean;
+  /** `true`: ask the 2 K closest, those included that were silent lately. Slower; for a record that one node alone holds. */
+  readonly wide?: boolean;
 }
 
 export interface StoreOptions {

@@ -126,16 +126,16 @@ describe('a request that is not answered', () => {
     expect(done.code).toBe(Outcome.NO_PEERS);
   });
 
-  it('dies no earlier than its timeout: 600 ms for a stranger nobody measured, jittered by a tenth', () => {
+  it('dies no earlier than its timeout: 800 ms for a stranger while none was measured, jittered by a tenth', () => {
     const { cluster, sent } = pair();
     cluster.kill(1);
     cluster.perform(0, (kademlia, now) => kademlia.findNode(now, new Uint8Array(32)));
     const waited = (sent[1] as number) - (sent[0] as number);
-    expect(waited).toBeGreaterThanOrEqual(600);
-    expect(waited).toBeLessThanOrEqual(661);
+    expect(waited).toBeGreaterThanOrEqual(800);
+    expect(waited).toBeLessThanOrEqual(881);
   });
 
-  it('dies after 50 ms at the earliest once the peer was measured', () => {
+  it('is sent again after 50 ms at the earliest once the peer was measured', () => {
     const { cluster, sent } = pair();
     for (let i = 0; i < 20; i++) {
       cluster.perform(0, (kademlia, now) => kademlia.findNode(now, new Uint8Array(32).fill(i)));
@@ -148,12 +148,12 @@ describe('a request that is not answered', () => {
     expect(waited).toBeLessThanOrEqual(56);
   });
 
-  it('is late at twice the SRTT, and its answer still counts', () => {
+  it('is late at its RTO, and its answer still counts', () => {
     const cluster = new Cluster({
       nodes: 2,
       seed: 43,
       tuning: { maintenance: false },
-      latency: () => (slow ? 21 : 5),
+      latency: () => (slow ? 30 : 5),
     });
     let slow = false;
     const [a, b] = [cluster.node(0), cluster.node(1)];
@@ -222,7 +222,8 @@ describe('cancelling', () => {
       const done = node.events.filter((event) => event.op === op && event.kind === EventKind.DONE);
       expect(done.map((event) => event.code)).toEqual([Outcome.CANCELLED]);
       cluster.run(15);
-      expect(cluster.sent - sent).toBeLessThanOrEqual(12);
+      // Only answers to what was in flight: of the endgame, or of stores.
+      expect(cluster.sent - sent).toBeLessThanOrEqual(24);
       cluster.run(3_000);
       expect(node.events.filter((event) => event.op === op && event.kind === EventKind.DONE).length).toBe(1);
     }

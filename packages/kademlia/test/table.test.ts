@@ -2,19 +2,31 @@
 import { commonPrefixBits, compareDistance, createSeededRng, NONE, type Rng } from '@molia/core';
 import { describe, expect, it } from 'vitest';
 import { DEFAULTS, FAILURES_MAX, FAR_BUCKETS, SILENT_MS } from '../src/constants.ts';
-import { ContactFlag, Contacts } from '../src/contacts.ts';
-import { Entry, Lookup } from '../src/lookup.ts';
+import { ContactFlag, Contacts, HEAD_BYTES } from '../src/contacts.ts';
+import { Entry, Lookup, NO_REACH } from '../src/lookup.ts';
 import { PrefixIndex } from '../src/prefix-index.ts';
 import { Expiry, Requests } from '../src/requests.ts';
 import { SizeEstimator } from '../src/size-estimate.ts';
 import { Change, Table } from '../src/table.ts';
+import type { Tuning } from '../src/types.ts';
 
+/** In tests of ties; a random id that ends so is only compared by its hash, which begins the same. */
+const TIE = 0xaa;
 const ENDPOINT = Uint8Array.from({ length: 19 }, (_, i) => (i === 0 ? 4 : i));
 
 function intern(contacts: Contacts, rng: Rng): number {
   const key = new Uint8Array(32);
   rng.fill(key, 0, 32);
   return contacts.intern(key, 0, ENDPOINT, 0);
+}
+
+/** The id as the slab has it: what it keeps, and the hash for the rest; all of the hash where what it keeps is a tie. */
+function idOf(contacts: Contacts, row: number): Uint8Array {
+  const id = new Uint8Array(32);
+  contacts.writeId(row, id, 0);
+  if (contacts.heads[row * HEAD_BYTES + HEAD_BYTES - 1] === TIE) return id;
+  id.set(contacts.heads.subarray(row * HEAD_BYTES, (row + 1) * HEAD_BYTES));
+  return id;
 }
 
 function slowClosest(
@@ -24,8 +36,10 @@ function slowClosest(
   count: number,
 ): number[] {
   return [...rows]
-    .sort((a, b) => compareDistance(target, 0, contacts.ids, a * 32, contacts.ids, b * 32))
-    .slice(0, count);
+    .map((row) => ({ row, id: idOf(contacts, row) }))
+    .sort((a, b) => compareDistance(target, 0, a.id, 0, b.id, 0))
+    .slice(0, count)
+    .map(({ row }) => row);
 }
 
 describe('the prefix index', () => {
@@ -58,14 +72,14 @@ describe('the prefix index', () => {
     }
   });
 
-  it('tells apart ids that share their first word', () => {
+  it.each([4, HEAD_BYTES])('tells apart ids that share their first %i bytes', (shared) => {
     const contacts = new Contacts(1_024, 1);
     const rng = createSeededRng(9);
     const index = new PrefixIndex(contacts);
     const rows: number[] = [];
     for (let i = 0; i < 40; i++) {
       const row = intern(contacts, rng);
-      contacts.ids.fill(0xaa, row * 32, row * 32 + 4);
+      contacts.heads.fill(TIE, row * HEAD_BYTES, row * HEAD_BYTES + shared);
       contacts.words[row] = 0xaaaaaaaa | 0;
       contacts.hold(row);
       index.insert(row);
@@ -251,7 +265,7 @@ function checkTable(contacts: Contacts, table: Table, self: Uint8Array, known: n
       const row = rows[i] as number;
       must(!members.has(row), 'a contact is listed once');
       members.add(row);
-      must(commonPrefixBits(self, 0, contacts.ids, row * 32) === bucket, 'a contact lies in its own bucket');
+      must(commonPrefixBits(self, 0, idOf(contacts, row), 0) === bucket, 'a contact lies in its own bucket');
       must((contacts.seenAt[row] as number) >= 0, 'only who answered is listed');
     }
   }
@@ -309,7 +323,7 @@ describe('the shortlist', () => {
       for (let i = 1; i < lookup.count; i++) {
         const before = lookup.rows[i - 1] as number;
         const after = lookup.rows[i] as number;
-        expect(compareDistance(target, 0, contacts.ids, before * 32, contacts.ids, after * 32)).toBeLessThan(
+        expect(compareDistance(target, 0, idOf(contacts, before), 0, idOf(contacts, after), 0)).toBeLessThan(
           0,
         );
       }
@@ -317,6 +331,70 @@ describe('the shortlist', () => {
       lookup.clear();
       for (const row of rows) expect(contacts.references(row)).toBe(1);
     }
+  });
+
+  function listed(tuning: Tuning): { lookup: Lookup; rows: number[] } {
+    const rng = createSeededRng(9);
+    const contacts = new Contacts(256, 9);
+    const lookup = new Lookup(contacts, tuning);
+    lookup.start(0, new Uint8Array(32), 0, 1);
+    for (let i = 0; i < 60; i++) lookup.add(intern(contacts, rng), 0);
+    return { lookup, rows: [...lookup.rows.subarray(0, lookup.count)] };
+  }
+
+  function asked(lookup: Lookup): number[] {
+    const rows: number[] = [];
+    for (let row = lookup.next(); row !== NONE; row = lookup.next()) rows.push(row);
+    return rows;
+  }
+
+  it('has more than α in flight once the closest has answered, and only then', () => {
+    const { lookup, rows } = listed(DEFAULTS);
+    lookup.hasten(NO_REACH, 24);
+    expect(asked(lookup).length).toBe(4);
+    lookup.answered(rows[1] as number);
+    expect(asked(lookup).length).toBe(1);
+    lookup.answered(rows[0] as number);
+    expect(asked(lookup).sort()).toEqual(rows.slice(5, 20).sort());
+  });
+
+  it('has more than α in flight within the expected distance of the K-th closest', () => {
+    const { lookup } = listed(DEFAULTS);
+    lookup.hasten(0x7fff_ffff, 12);
+    expect(asked(lookup).length).toBe(12);
+  });
+
+  it('gives up whoever is dead, asks the next, and revives each once', () => {
+    const { lookup, rows } = listed(DEFAULTS);
+    const first = asked(lookup);
+    for (const row of first) lookup.dead(row);
+    expect(asked(lookup)).not.toContain(first[0]);
+    expect(lookup.revive()).toBe(true);
+    lookup.refused(rows[5] as number);
+    lookup.alpha = 60;
+    const second = asked(lookup);
+    for (const row of first) expect(second).toContain(row);
+    for (const row of second) lookup.dead(row);
+    for (const row of first) lookup.dead(row);
+    lookup.revive();
+    expect(asked(lookup).filter((row) => first.includes(row))).toEqual([]);
+  });
+
+  it('waits for a late one, takes its answer, and asks the next meanwhile', () => {
+    const { lookup, rows } = listed(DEFAULTS);
+    lookup.alpha = 60;
+    expect(asked(lookup).length).toBe(20);
+    lookup.late(rows[3] as number);
+    expect(lookup.again(rows[3] as number)).toBe(true);
+    expect(lookup.again(rows[3] as number)).toBe(false);
+    expect(asked(lookup)).toEqual([rows[20]]);
+    for (const row of rows.slice(0, 21)) if (row !== rows[3]) lookup.answered(row);
+    expect(lookup.converged).toBe(false);
+    expect(lookup.farthestAnswered(0)).toBe(rows[19]);
+    lookup.dead(rows[3] as number);
+    expect(lookup.converged).toBe(true);
+    lookup.answered(rows[3] as number);
+    expect(lookup.closest(20, new Int32Array(20))).toBe(20);
   });
 
   it('starts at α 4, goes to 8 without progress, and back to 4 with it', () => {
@@ -396,6 +474,7 @@ describe('the size estimate', () => {
     const size = new SizeEstimator();
     for (let i = 0; i < 100; i++) lookupInto(size, i, 1_000, rng);
     const honest = size.radius(100, 20);
+    expect(size.radiusWord(100, 20)).toBe(Math.floor(honest * 2 ** 32) ^ 0x8000_0000);
     for (let i = 0; i < 20; i++) lookupInto(size, 100 + i, 50_000, rng);
     expect(size.radius(120, 20)).toBeGreaterThan(honest * 0.8);
   });

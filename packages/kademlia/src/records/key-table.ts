@@ -5,7 +5,7 @@
  * keys can choose collisions.
  */
 import type { Rng } from '@molia/core';
-import { equalBytes, grow } from '@molia/core';
+import { equalBytes, grow, NO_I32, NO_U8 } from '@molia/core';
 
 const KEY = 32;
 const BITS_MIN = 6;
@@ -28,8 +28,8 @@ export class KeyTable {
     for (let i = 0; i < this.multipliers.length; i++) this.multipliers[i] = rng.u32();
     this.cells = new Int32Array(1 << BITS_MIN);
     this.shift = 32 - BITS_MIN;
-    this.hashes = new Int32Array(0);
-    this.first = new Uint8Array(0);
+    this.hashes = NO_I32;
+    this.first = NO_U8;
   }
 
   get count(): number {

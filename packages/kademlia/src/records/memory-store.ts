@@ -2,7 +2,17 @@
  * The record store in memory: columns by slot, bytes in an arena, three indices (key; key and owner; value hash) and
  * three heaps (expiry, republication, eviction). Everything is O(1) or O(log n) and bounded; reads allocate nothing.
  */
-import { copyBytes, grow, intInRange, type Rng, resolveOptions } from '@molia/core';
+import {
+  copyBytes,
+  grow,
+  intInRange,
+  NO_F64,
+  NO_I32,
+  NO_U8,
+  NO_U32,
+  type Rng,
+  resolveOptions,
+} from '@molia/core';
 import { RECORD_BYTES_MAX, RecordFlag, RecordType } from '@molia/wire';
 import { AccountUsage } from './accounts.ts';
 import { Arena, BLOCK_BYTES_MAX } from './arena.ts';
@@ -77,21 +87,21 @@ class MemoryStore implements RecordStore {
   /** Chain of free slots through `lengths`, -1 = none. */
   private freeHead = -1;
 
-  private keys: Uint8Array = new Uint8Array(0);
-  private owners: Uint8Array = new Uint8Array(0);
-  private hashes: Uint8Array = new Uint8Array(0);
+  private keys: Uint8Array = NO_U8;
+  private owners: Uint8Array = NO_U8;
+  private hashes: Uint8Array = NO_U8;
   /** 0 = free slot. */
-  private types = new Uint8Array(0);
-  private marks = new Uint8Array(0);
+  private types: Uint8Array = NO_U8;
+  private marks: Uint8Array = NO_U8;
   private flags = new Uint16Array(0);
   private accounts = new Uint16Array(0);
-  private sequences = new Float64Array(0);
-  private notBefore = new Float64Array(0);
-  private ttls = new Uint32Array(0);
-  private blocks = new Int32Array(0);
-  private lengths = new Int32Array(0);
-  private valueOffsets = new Int32Array(0);
-  private valueLengths = new Int32Array(0);
+  private sequences: Float64Array = NO_F64;
+  private notBefore: Float64Array = NO_F64;
+  private ttls: Uint32Array = NO_U32;
+  private blocks: Int32Array = NO_I32;
+  private lengths: Int32Array = NO_I32;
+  private valueOffsets: Int32Array = NO_I32;
+  private valueLengths: Int32Array = NO_I32;
   private readonly usage = new AccountUsage();
 
   constructor(options: MemoryStoreOptions) {

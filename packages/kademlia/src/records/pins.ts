@@ -1,5 +1,5 @@
 /** Values kept for pullers although no record of them is held: bounded in bytes and number, oldest out first. */
-import { blake3Into, copyBytes, type Millis, type Rng } from '@molia/core';
+import { blake3Into, copyBytes, type Millis, NO_F64, NO_U8, type Rng } from '@molia/core';
 import { KEY_BYTES } from '@molia/wire';
 import { KeyTable } from './key-table.ts';
 import type { StoredRecord } from './store-port.ts';
@@ -9,9 +9,9 @@ export class Pins {
   private readonly slots: number;
   private readonly index: KeyTable;
   /** Columns by slot, made when the first value comes: most nodes never pin one. */
-  private hashes = new Uint8Array(0);
+  private hashes: Uint8Array = NO_U8;
   private values: (Uint8Array | undefined)[] = [];
-  private until = new Float64Array(0);
+  private until: Float64Array = NO_F64;
   private readonly probe = new Uint8Array(KEY_BYTES);
   /** Slots are a ring: the next to be used is the oldest. */
   private nextSlot = 0;

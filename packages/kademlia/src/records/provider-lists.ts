@@ -1,5 +1,5 @@
 /** The providers of each key as doubly linked lists of the store's slots, oldest first. */
-import { copyBytes, grow, type Rng } from '@molia/core';
+import { copyBytes, grow, NO_I32, NO_U8, type Rng } from '@molia/core';
 import { KeyTable } from './key-table.ts';
 
 const KEY = 32;
@@ -7,17 +7,17 @@ const KEY = 32;
 export class ProviderLists {
   private readonly index: KeyTable;
   /** By list. */
-  private keys: Uint8Array = new Uint8Array(0);
-  private heads = new Int32Array(0);
-  private tails = new Int32Array(0);
-  private counts = new Int32Array(0);
+  private keys: Uint8Array = NO_U8;
+  private heads: Int32Array = NO_I32;
+  private tails: Int32Array = NO_I32;
+  private counts: Int32Array = NO_I32;
   /** Chain of free lists through `heads`, -1 = none. */
   private freeHead = -1;
   private capacity = 0;
   /** By slot. */
-  private next = new Int32Array(0);
-  private previous = new Int32Array(0);
-  private listOf = new Int32Array(0);
+  private next: Int32Array = NO_I32;
+  private previous: Int32Array = NO_I32;
+  private listOf: Int32Array = NO_I32;
 
   constructor(rng: Rng) {
     this.index = new KeyTable(rng, false);

@@ -1,5 +1,5 @@
 /** One pull of the puller: its chunks, window and round-trip estimate. Slots are made once and reused. */
-import { Blake3Hasher, copyBytes, equalBytes, type Millis } from '@molia/core';
+import { Blake3Hasher, copyBytes, equalBytes, type Millis, NO_U8 } from '@molia/core';
 import { CHUNK_BYTES_MAX, KEY_BYTES, VALUE_BYTES_MAX } from '@molia/wire';
 import {
   CHUNK_TRIES_MAX,
@@ -37,7 +37,7 @@ export class PullState {
   elapsedMs = 0;
   buffer: Uint8Array | undefined = undefined;
   readonly hash = new Uint8Array(KEY_BYTES);
-  envelope = new Uint8Array(0);
+  envelope: Uint8Array = NO_U8;
   envelopeLength = 0;
   inFlight = 0;
   /** When the earliest chunk in flight is given up; meaningful while `inFlight` > 0. */

@@ -1,12 +1,12 @@
 /** A binary min-heap of a slab's slots by a number each: what expires, is due or goes first, in O(log n). */
-import { grow } from '@molia/core';
+import { grow, NO_F64, NO_I32 } from '@molia/core';
 
 export class SlotHeap {
-  private heap: Int32Array = new Int32Array(0);
+  private heap: Int32Array = NO_I32;
   /** By slot: place in the heap + 1, 0 = not in it. */
-  private places: Int32Array = new Int32Array(0);
+  private places: Int32Array = NO_I32;
   /** By slot: its number. Write it, then `settle` the slot; passing it as an argument would box it. */
-  keys: Float64Array = new Float64Array(0);
+  keys: Float64Array = NO_F64;
   private used = 0;
 
   get count(): number {

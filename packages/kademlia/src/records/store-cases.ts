@@ -348,7 +348,7 @@ export const storeCases: readonly StoreCase[] = [
       const rng = createSeededRng(12);
       const far = sample(rng, RecordType.MUTABLE, 200, 100);
       store.put(far);
-      store.put(sample(rng, RecordType.MUTABLE, 1, 60_000));
+      store.put(sample(rng, RecordType.MUTABLE, 1, 65_500));
       const larger = sample(rng, RecordType.MUTABLE, 200, RECORD_BYTES_MAX);
       larger.key = far.key;
       assert(store.put(larger) === PutVerdict.FULL, 'refused');
