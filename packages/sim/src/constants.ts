@@ -10,11 +10,14 @@ export const WALL_MS_AT_ZERO = 1_800_000_000_000;
 export const PORT_DEFAULT = 4_000;
 /** IPv4 and UDP headers: what a datagram costs on the wire beyond its bytes. */
 export const HEADER_BYTES = 28;
-/** First address of hosts (11.0.0.0), of NAT boxes (80.0.0.0) and of hosts behind one (10.0.0.0); 2^20 of each at most. */
+/** First address of hosts (11.0.0.0), of NAT boxes (80.0.0.0) and of hosts behind one (10.0.0.0); 2^22 of each at most. */
 export const HOST_ADDRESS = 0x0b000000;
 export const NAT_ADDRESS = 0x50000000;
 export const PRIVATE_ADDRESS = 0x0a000000;
-export const HOSTS_MAX = 2 ** 20;
+/** Numbers that stand for IPv6 addresses by host; below `NAT_ADDRESS`, and nobody's in IPv4. */
+export const V6_ADDRESS = 0x0c000000;
+/** A million at once, and room for those who come while others go: a new node on a new host. */
+export const HOSTS_MAX = 2 ** 22;
 /** One-way time between two hosts of one matrix row, microseconds: the middle of 1 to 5 ms there and back. */
 export const SAME_ROW_US = 1_500;
 /** Jitter of every datagram: exponential with this share of the path's own time as its mean. */
@@ -23,6 +26,17 @@ export const JITTER_SHARE = 0.02;
 export const EVENTS_AT_ONCE_MAX = 1_000_000;
 /** Groups that partitions may tell apart. */
 export const GROUPS_MAX = 64;
+
+/** Threads of one run. */
+export const CREW_MAX = 64;
+/** Bytes of mail for one ordered pair of threads and turn: some 5000 datagrams; what is beyond takes one more turn. */
+export const MAIL_BYTES = 2 ** 20;
+/** Bytes that each thread shows the others at a time when they gather. */
+export const GATHER_BYTES = 2 ** 18;
+/** Looks at a barrier before a thread goes to sleep: some microseconds, about what waking costs. */
+export const SPINS = 2_000;
+/** The fullest worker may have so much of an even share of the places. */
+export const SHARE_SLACK = 1.15;
 
 /**
  * Access links of homes and phones. The delays (medians there and back, log-normal) and mean losses are assumptions that

@@ -92,19 +92,22 @@ export class EventQueue {
 
   /** The first event if it is due by `limit`, else `NONE`. Its row may be reused by the next `add`. */
   take(limit: number): number {
+    const id = this.first(limit);
+    if (id === NONE) return NONE;
+    this.#pop();
+    this.#release(id);
+    this.length--;
+    return id;
+  }
+
+  /** The first event if it is due by `limit`, else `NONE`; it goes on waiting. */
+  first(limit: number): number {
     for (;;) {
       while (this.#heaped > 0) {
         const id = this.#heap[0] as number;
-        if (this.#where[id] === Where.CANCELLED) {
-          this.#pop();
-          this.#release(id);
-          continue;
-        }
-        if ((this.at[id] as number) > limit) return NONE;
+        if (this.#where[id] !== Where.CANCELLED) return (this.at[id] as number) > limit ? NONE : id;
         this.#pop();
         this.#release(id);
-        this.length--;
-        return id;
       }
       if (!this.#advance(limit)) return NONE;
     }

@@ -1,11 +1,15 @@
 /**
- * The way of a datagram: the sender's uplink and NAT boxes, partitions, loss, the path's time with jitter and bursts,
- * duplication and reordering; then the receiver's NAT boxes and downlink. What is drawn comes from the generator of the
- * host whose link it concerns, so that one host's traffic never shifts another's chance.
+ * The way of a datagram: the sender's uplink and NAT boxes, partitions, loss, the path's time with jitter and the sender's
+ * burst, duplication and reordering; then the receiver's NAT boxes, loss, downlink and burst. What is drawn comes from the
+ * generator of the host whose link it concerns, so that one host's traffic never shifts another's chance.
+ *
+ * INVARIANT: leaving reads and changes only what belongs to the sender, coming in what belongs to the receiver; what both
+ * sides read (places, groups, who is up) only the script changes. Hosts of one NAT box belong together.
  *
  * Refuses nothing loudly: what cannot be carried is counted by cause.
  */
 import { ENDPOINT_BYTES, grow, NONE } from '@molia/core';
+import { addressAt, isV6, portAt, writeEndpointAt } from './addresses.ts';
 import { Clock } from './clock.ts';
 import {
   GROUPS_MAX,
@@ -16,6 +20,7 @@ import {
   PORT_DEFAULT,
   PRIVATE_ADDRESS,
   SAME_ROW_US,
+  V6_ADDRESS,
 } from './constants.ts';
 import type { LatencyMatrix } from './latency.ts';
 import { type AccessClass, Links } from './links.ts';
@@ -62,6 +67,18 @@ export interface NetworkOptions {
   readonly jitterShare?: number;
 }
 
+/** Where a host is, and how it is reached. */
+export interface PlaceOptions {
+  /** Row of the latency matrix. */
+  readonly row: number;
+  readonly link: AccessClass;
+  /** A box of `nats`, none unless told. */
+  readonly nat?: number;
+  readonly port?: number;
+  /** It has an open IPv6 address beside its IPv4 one, past any NAT box. */
+  readonly v6?: boolean;
+}
+
 export class Network {
   readonly nats: NatBoxes;
   readonly links: Links;
@@ -76,6 +93,10 @@ export class Network {
   /** After `depart`: the datagram and its copy, or `NONE`. */
   payload: number = NONE;
   copy: number = NONE;
+  /** After `depart`: a host at the place to which the datagram goes. */
+  site: number = NONE;
+  /** Hash of what the script did to groups and partitions. */
+  scriptLane = 0;
   /** Microseconds: when the datagram and its copy arrive. */
   readonly arrivals = new Float64Array(2);
   #count = 0;
@@ -84,6 +105,8 @@ export class Network {
   #row: Uint16Array = new Uint16Array(0);
   #port: Uint16Array = new Uint16Array(0);
   #nat: Int32Array = new Int32Array(0);
+  /** 1 = also has an IPv6 address. */
+  #hasV6: Uint8Array = new Uint8Array(0);
   #group: Uint8Array = new Uint8Array(0);
   #generator: Int32Array = new Int32Array(0);
   /** Host that stands for the place of each NAT box. */
@@ -116,8 +139,8 @@ export class Network {
     return this.#count;
   }
 
-  /** One more host, up; its index. `nat` is a box of `nats`, or `NONE`. */
-  addHost(row: number, link: AccessClass, nat: number, port: number = PORT_DEFAULT): number {
+  /** One more host, up; its index. */
+  addHost({ row, link, nat = NONE, port = PORT_DEFAULT, v6 = false }: PlaceOptions): number {
     const host = this.#count++;
     if (host >= HOSTS_MAX) throw new RangeError(`a simulation has at most ${HOSTS_MAX} hosts`);
     if (host >= this.state.length) this.#resize(Math.max(64, host * 2));
@@ -125,6 +148,7 @@ export class Network {
     this.#row[host] = row % this.#options.matrix.rows;
     this.#port[host] = port;
     this.#nat[host] = nat;
+    this.#hasV6[host] = v6 ? 1 : 0;
     this.#generator[host] = generator;
     for (let box = nat; box !== NONE; box = this.nats.parent(box)) this.#site[box] ??= host;
     this.links.set(host, link, generator);
@@ -144,29 +168,47 @@ export class Network {
     if (!(group >= 0 && group < GROUPS_MAX))
       throw new RangeError(`group must be below ${GROUPS_MAX}, not ${group}`);
     this.#group[host] = group;
+    this.#note(host, group);
   }
 
   /** Stops or lets pass what goes from one group to another: one direction only. */
   setBlocked(from: number, to: number, blocked: boolean): void {
     this.#blocked[from * GROUPS_MAX + to] = blocked ? 1 : 0;
+    this.#note(from * GROUPS_MAX + to, blocked ? 1 : 2);
   }
 
   /** Undoes every partition. */
   heal(): void {
     this.#blocked.fill(0);
+    this.#note(0, 3);
   }
 
   /** The endpoint that a host is bound to, 19 bytes: private when it is behind a NAT box. */
   boundEndpoint(host: number): Uint8Array {
     const out = new Uint8Array(ENDPOINT_BYTES);
-    writeEndpointAt(out, 0, this.#address(host), this.#port[host] as number);
+    this.writeBoundEndpoint(host, out, 0);
     return out;
   }
 
-  /** Milliseconds there and back between two hosts on an idle path: matrix and access links. */
+  /** The IPv6 endpoint of a host, 19 bytes; `undefined` unless it has one. */
+  v6Endpoint(host: number): Uint8Array | undefined {
+    if (this.#hasV6[host] !== 1) return undefined;
+    const out = new Uint8Array(ENDPOINT_BYTES);
+    writeEndpointAt(out, 0, V6_ADDRESS + host, this.#port[host] as number);
+    return out;
+  }
+
+  /** `boundEndpoint` into the caller's 19 bytes. */
+  writeBoundEndpoint(host: number, out: Uint8Array, offset: number): void {
+    writeEndpointAt(out, offset, this.#address(host), this.#port[host] as number);
+  }
+
+  /** Milliseconds there and back between two hosts on an idle path, now: matrix and access links. */
   baseRttMs(a: number, b: number): number {
     this.#path(a, b);
-    return (2 * this.clock.result) / 1000;
+    const there = this.clock.result;
+    this.#path(b, a);
+    return (there + this.clock.result) / 1000;
   }
 
   /**
@@ -185,16 +227,17 @@ export class Network {
     if (this.state[host] !== HostState.UP) return this.#lose(Drop.SILENT);
     if (length > this.#options.mtuBytes) return this.#lose(Drop.SIZE);
     this.bytesOut[host] = (this.bytesOut[host] as number) + length;
-    if (endpoint[endpointOffset] !== 4) return this.#lose(Drop.UNREACHABLE);
+    const remote = addressAt(endpoint, endpointOffset);
+    const overV6 = isV6(remote);
+    if (remote === NONE || (overV6 && this.#hasV6[host] === 0)) return this.#lose(Drop.UNREACHABLE);
     if (!this.links.up(host, length)) return this.#lose(Drop.QUEUE);
     const left = this.clock.result;
-    const remote = addressAt(endpoint, endpointOffset);
     const remotePort = portAt(endpoint, endpointOffset);
     const nowMs = Math.floor(this.clock.now / 1000);
 
-    let address = this.#address(host);
+    let address = overV6 ? V6_ADDRESS + host : this.#address(host);
     let port = this.#port[host] as number;
-    for (let box = this.#nat[host] as number; box !== NONE; box = this.nats.parent(box)) {
+    for (let box = overV6 ? NONE : (this.#nat[host] as number); box !== NONE; box = this.nats.parent(box)) {
       const own = NAT_ADDRESS + box;
       if (remote === own && !this.nats.hairpins(box)) return this.#lose(Drop.NAT);
       port = this.nats.outbound(nowMs, box, address, port, remote, remotePort);
@@ -218,6 +261,7 @@ export class Network {
     this.payloads.address[payload] = remote;
     this.payloads.port[payload] = remotePort;
     this.payload = payload;
+    this.site = site;
     this.#travel(host, site, generator);
     this.arrivals[0] = left + this.clock.result;
     this.copy = NONE;
@@ -243,15 +287,19 @@ export class Network {
       address = this.nats.address(row);
       port = this.nats.port(row);
     }
-    const host = address >= HOST_ADDRESS ? address - HOST_ADDRESS : address - PRIVATE_ADDRESS;
+    const host = isV6(address)
+      ? address - V6_ADDRESS
+      : address - (address >= HOST_ADDRESS ? HOST_ADDRESS : PRIVATE_ADDRESS);
     if (host >= this.#count || port !== this.#port[host]) return this.#loseAt(Drop.UNREACHABLE);
     if (this.links.loses(host)) return this.#loseAt(Drop.LINK_LOSS);
     return host;
   }
 
-  /** Hands it to the downlink of its host: `clock.result` is when it has passed it; `false` = lost in its queue. */
+  /** Hands it to the downlink of its host: `clock.result` is when the host has it; `false` = lost in its queue. */
   passDown(host: number, payload: number): boolean {
-    return this.links.down(host, this.payloads.length[payload] as number) || this.#lose(Drop.QUEUE);
+    if (!this.links.down(host, this.payloads.length[payload] as number)) return this.#lose(Drop.QUEUE);
+    this.links.addBurst(host);
+    return true;
   }
 
   /** Counts a datagram as handed to its host; `false` = the host is down or mute. */
@@ -260,6 +308,10 @@ export class Network {
     this.#totals[1] = (this.#totals[1] as number) + 1;
     this.bytesIn[host] = (this.bytesIn[host] as number) + length;
     return true;
+  }
+
+  #note(what: number, how: number): void {
+    this.scriptLane = Math.imul(this.scriptLane ^ what, 0x85ebca6b) ^ how;
   }
 
   #lose(cause: number): false {
@@ -279,6 +331,7 @@ export class Network {
   /** The host whose place an address has; `NONE` when nobody public has it. */
   siteOf(address: number): number {
     if (address >= NAT_ADDRESS) return this.#site[address - NAT_ADDRESS] ?? NONE;
+    if (isV6(address)) return this.#hasV6[address - V6_ADDRESS] === 1 ? address - V6_ADDRESS : NONE;
     const host = address - HOST_ADDRESS;
     return host >= 0 && host < this.#count && this.#nat[host] === NONE ? host : NONE;
   }
@@ -287,11 +340,13 @@ export class Network {
   #path(a: number, b: number): void {
     const rowA = this.#row[a] as number;
     const rowB = this.#row[b] as number;
-    const middle = rowA === rowB ? SAME_ROW_US : this.#options.matrix.oneWayUs(rowA, rowB);
+    const { matrix } = this.#options;
+    const slice = matrix.sliceAt(this.clock.now);
+    const middle = rowA === rowB ? SAME_ROW_US : matrix.oneWayUs(rowA, rowB, slice);
     this.clock.result = middle + (this.links.access[a] as number) + (this.links.access[b] as number);
   }
 
-  /** `clock.result` becomes the microseconds that a datagram which leaves now is under way. */
+  /** `clock.result` becomes the microseconds that a datagram which leaves now is under way. INVARIANT: an idle path's at least. */
   #travel(from: number, to: number, generator: number): void {
     const { clock, faults } = this;
     this.#path(from, to);
@@ -299,7 +354,6 @@ export class Network {
     this.#draw(generator);
     clock.result += -Math.log(this.#drawn[0] as number) * clock.result * this.#jitter;
     this.links.addBurst(from);
-    this.links.addBurst(to);
     if (faults.reordering > 0 && this.#draw(generator) && (this.#drawn[0] as number) < faults.reordering) {
       this.#draw(generator);
       clock.result += (this.#drawn[0] as number) * faults.reorderMs * 1000;
@@ -320,34 +374,9 @@ export class Network {
     this.#row = grow(this.#row, rows);
     this.#port = grow(this.#port, rows);
     this.#nat = grow(this.#nat, rows);
+    this.#hasV6 = grow(this.#hasV6, rows);
     this.#group = grow(this.#group, rows);
     this.#generator = grow(this.#generator, rows);
     this.links.resize(rows);
   }
-}
-
-/** Writes the 19 bytes of an IPv4 endpoint. */
-export function writeEndpointAt(out: Uint8Array, offset: number, address: number, port: number): void {
-  for (let i = 5; i < 17; i++) out[offset + i] = 0;
-  out[offset] = 4;
-  out[offset + 1] = address >>> 24;
-  out[offset + 2] = address >>> 16;
-  out[offset + 3] = address >>> 8;
-  out[offset + 4] = address;
-  out[offset + 17] = port >>> 8;
-  out[offset + 18] = port;
-}
-
-function addressAt(endpoint: Uint8Array, offset: number): number {
-  return (
-    (((endpoint[offset + 1] as number) << 24) |
-      ((endpoint[offset + 2] as number) << 16) |
-      ((endpoint[offset + 3] as number) << 8) |
-      (endpoint[offset + 4] as number)) >>>
-    0
-  );
-}
-
-function portAt(endpoint: Uint8Array, offset: number): number {
-  return ((endpoint[offset + 17] as number) << 8) | (endpoint[offset + 18] as number);
 }

@@ -24,8 +24,10 @@ export interface SimHost {
   /** Its index, stable for the whole simulation. */
   readonly index: number;
   readonly rng: Rng;
-  /** What its socket is bound to, 19 bytes. */
+  /** What its socket is bound to, 19 bytes: IPv4, private behind a NAT box. */
   readonly endpoint: Uint8Array;
+  /** The same over IPv6; `undefined` unless the host has it. */
+  readonly v6Endpoint: Uint8Array | undefined;
   /** Unix milliseconds at `now()` = 0, by the host's own, possibly wrong, wall clock. */
   readonly wallMsAtZero: number;
   /** Integer milliseconds since the node started. */

@@ -27,6 +27,11 @@ export class Generators {
     return this.#count++;
   }
 
+  /** A word of a generator's state, without drawing: two that have drawn differently show different ones. */
+  trace(index: number): number {
+    return this.#states[index * 4] as number;
+  }
+
   /** A uniform integer in [0, 2^32). */
   u32(index: number): number {
     return this.#step(index) >>> 0;

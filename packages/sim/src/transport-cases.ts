@@ -5,6 +5,8 @@
 import {
   type BoundAddress,
   ENDPOINT_BYTES,
+  endpointAddress,
+  endpointPort,
   type Transport,
   type TransportHost,
   writeEndpoint,
@@ -63,6 +65,8 @@ class Side {
   #host(): TransportHost {
     return {
       path: (address, port) => this.#path(address, port),
+      endpointPath: (endpoint, offset) =>
+        this.#path(endpointAddress(endpoint, offset), endpointPort(endpoint, offset)),
       receive: (path, bytes, offset, length) => {
         this.received.push({ from: this.#paths[path] ?? '', bytes: bytes.slice(offset, offset + length) });
       },

@@ -2,6 +2,7 @@
 import { createSeededRng } from '@molia/core';
 import {
   type AccessClass,
+  type HostOptions,
   LatencyMatrix,
   PERFECT_LINK,
   type SimHost,
@@ -73,11 +74,18 @@ export function simulator(options: Partial<SimulatorOptions> = {}): Simulator {
   return new Simulator({ seed: 7, matrix: twoRows(), mtuBytes: 1452, jitterShare: 0, ...options });
 }
 
+/** A chatter on a new host. */
+export function chatter(sim: Simulator, options: HostOptions): Chatter {
+  const node = sim.start(sim.addHost(options), (host) => new Chatter(host));
+  if (node === undefined) throw new Error('another worker has it');
+  return node;
+}
+
 /** Hosts on perfect links unless told, alternating between the two rows. */
 export function hosts(sim: Simulator, count: number, link: AccessClass = PERFECT_LINK): Chatter[] {
   const nodes: Chatter[] = [];
   for (let i = 0; i < count; i++) {
-    nodes.push(sim.start(sim.addHost({ row: i % 2, link }), (host) => new Chatter(host)));
+    nodes.push(chatter(sim, { row: i % 2, link }));
   }
   return nodes;
 }

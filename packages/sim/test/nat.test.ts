@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Drop, NAT_CLASSES, type NatClass, PERFECT_LINK, type Simulator } from '../src/index.ts';
-import { Chatter, hosts, simulator, text } from './chatter.ts';
+import { type Chatter, chatter, hosts, simulator, text } from './chatter.ts';
 
 const classOf = (name: string): NatClass => NAT_CLASSES.find((nat) => nat.name === name) as NatClass;
 
@@ -8,7 +8,7 @@ const classOf = (name: string): NatClass => NAT_CLASSES.find((nat) => nat.name =
 function behind(sim: Simulator, ...names: string[]): Chatter {
   let box = -1;
   for (const name of [...names].reverse()) box = sim.network.nats.add(classOf(name), box);
-  return sim.start(sim.addHost({ row: 0, link: PERFECT_LINK, nat: box }), (host) => new Chatter(host));
+  return chatter(sim, { row: 0, link: PERFECT_LINK, nat: box });
 }
 
 /** What `inside` looks like to `a` and to `b`, and whether each of three may answer it afterwards. */
@@ -67,9 +67,7 @@ describe('NAT boxes', () => {
     const sim = simulator();
     const [a] = hosts(sim, 1) as [Chatter];
     const box = sim.network.nats.add(classOf('port-restricted'));
-    const inside = [0, 1].map(() =>
-      sim.start(sim.addHost({ row: 0, link: PERFECT_LINK, nat: box }), (host) => new Chatter(host)),
-    );
+    const inside = [0, 1].map(() => chatter(sim, { row: 0, link: PERFECT_LINK, nat: box }));
     for (const node of inside) node.send(a.host.endpoint, 1);
     sim.run(100);
     const ports = a.arrivals.map((arrival) => arrival.from.split(':')[1]);
@@ -118,9 +116,10 @@ describe('NAT boxes', () => {
       const sim = simulator();
       const [a] = hosts(sim, 1) as [Chatter];
       const box = sim.network.nats.add(classOf(name));
-      const [x, y] = [0, 1].map(() =>
-        sim.start(sim.addHost({ row: 0, link: PERFECT_LINK, nat: box }), (host) => new Chatter(host)),
-      ) as [Chatter, Chatter];
+      const [x, y] = [0, 1].map(() => chatter(sim, { row: 0, link: PERFECT_LINK, nat: box })) as [
+        Chatter,
+        Chatter,
+      ];
       y.send(a.host.endpoint, 1);
       sim.run(100);
       x.send(endpointOf(a.arrivals[0]?.from as string), 9);

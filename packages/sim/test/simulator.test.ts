@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { ACCESS_CLASSES, type AccessClass, Drop, PERFECT_LINK } from '../src/index.ts';
-import { busyHistory, Chatter, hosts, simulator, text } from './chatter.ts';
+import { ACCESS_CLASSES, type AccessClass, Drop, PERFECT_LINK, type SimHost } from '../src/index.ts';
+import { busyHistory, Chatter, chatter, hosts, simulator, text } from './chatter.ts';
 
 const cable = ACCESS_CLASSES[1] as AccessClass;
 
@@ -59,12 +59,34 @@ describe('the simulator', () => {
     const sim = simulator();
     hosts(sim, 1);
     sim.run(1_234);
-    const host = sim.addHost({ row: 0, link: PERFECT_LINK, skewMs: -5_000 });
-    const node = sim.start(host, (face) => new Chatter(face));
+    const node = chatter(sim, { row: 0, link: PERFECT_LINK, skewMs: -5_000 });
     expect(node.host.now()).toBe(0);
     expect(node.host.wallMsAtZero).toBe(1_800_000_000_000 + 1_234 - 5_000);
     sim.run(10);
     expect(node.host.now()).toBe(10);
+  });
+
+  it('makes a sleeper when the first datagram reaches it, with the clock that it would have had; never once it left', () => {
+    const sim = simulator();
+    const [a] = hosts(sim, 1) as [Chatter];
+    const made: string[] = [];
+    const sleepers = [1, 2, 3].map(() => {
+      const host = sim.addHost({ row: 1, link: PERFECT_LINK });
+      const factory = (face: SimHost): Chatter => {
+        made.push(`${face.index} at ${face.now()}`);
+        return new Chatter(face);
+      };
+      sim.startAsleep(host, factory, -500);
+      return host;
+    }) as [number, number, number];
+    sim.run(100);
+    expect(made).toEqual([]);
+    sim.stop(sleepers[1]);
+    for (const host of sleepers.slice(0, 2)) a.send(sim.network.boundEndpoint(host), 1);
+    sim.run(1_000);
+    sim.wake(sleepers[2]);
+    sim.wake(sleepers[0]);
+    expect(made).toEqual([`${sleepers[0]} at 650`, `${sleepers[2]} at 1600`]);
   });
 
   it('runs what was deferred at the same instant, after the datagrams of that instant', () => {
@@ -94,7 +116,7 @@ describe('the simulator', () => {
     sim.run(1_000);
     expect([fired, b.arrivals.length, a.arrivals.length]).toEqual([0, 0, 0]);
     expect(sim.network.dropped[Drop.GONE]).toBe(1);
-    const again = sim.start(b.host.index, (host) => new Chatter(host));
+    const again = sim.start(b.host.index, (host) => new Chatter(host)) as Chatter;
     a.send(again.host.endpoint, 3);
     sim.run(100);
     expect(again.arrivals.map((arrival) => arrival.first)).toEqual([3]);
@@ -124,7 +146,7 @@ describe('the simulator', () => {
     const late: number[] = [];
     for (let i = 0; i < 200; i++) {
       sim.run(0.1234567);
-      const node = sim.start(sim.addHost({ row: 0, link: PERFECT_LINK }), (host) => new Chatter(host));
+      const node = chatter(sim, { row: 0, link: PERFECT_LINK });
       const due = 1 + ((i * 37) % 1_000);
       node.host.setTimer(() => late.push(node.host.now() - due), due);
       sim.call(i * 0.3331, () => {});

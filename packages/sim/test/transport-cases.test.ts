@@ -104,7 +104,10 @@ function lab(flaw: Flaw): TransportLab {
   const sim = new Simulator({ seed: 1, matrix, mtuBytes: 2000 });
   return {
     create: () =>
-      sim.start(sim.addHost({ row: 1, link: PERFECT_LINK }), (host) => new SimTransport(host, flaw)),
+      sim.start(
+        sim.addHost({ row: 1, link: PERFECT_LINK }),
+        (host) => new SimTransport(host, flaw),
+      ) as SimTransport,
     settle: async () => sim.run(500),
   };
 }
