@@ -47,7 +47,7 @@ export const configKeys: readonly ConfigKey[] = [
     'text',
     z.string().min(1),
     '~/.molia',
-    'Where the identity, the peerstore and the control socket live.',
+    'Where the identity, records, contacts and the control socket live.',
     {
       flag: '--data-dir',
     },

@@ -1,11 +1,12 @@
 /** The other end of the control API: one request a connection, errors as the daemon worded them. */
 import { readFileSync } from 'node:fs';
-import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
 import { MoliaError } from '@molia/core';
-import { API_PREFIX } from './control-protocol.ts';
+import { API_PREFIX, Header } from './control-protocol.ts';
 import { controlSocketPath, dataDirAt } from './datadir.ts';
 import { cliError } from './errors.ts';
 import { lockOwner } from './lock.ts';
+import { drained } from './output.ts';
 
 export interface Control {
   /** Path of the socket that is spoken to. */
@@ -16,6 +17,12 @@ export interface Control {
   json(method: string, path: string, options?: CallOptions): Promise<Record<string, unknown>>;
   /** The raw body of the answer and its headers. */
   raw(method: string, path: string, options?: CallOptions): Promise<{ bytes: Uint8Array; headers: Headers }>;
+  /** The raw body as it comes, and the headers; the pieces end with the error that broke them off, if one did. */
+  stream(
+    method: string,
+    path: string,
+    options?: CallOptions,
+  ): Promise<{ pieces: AsyncGenerator<Uint8Array>; headers: Headers }>;
   /** NDJSON lines as they come. Leaving the loop cancels the request. */
   lines(method: string, path: string, options?: CallOptions): AsyncGenerator<Record<string, unknown>>;
 }
@@ -24,7 +31,8 @@ type Headers = Readonly<Record<string, string | string[] | undefined>>;
 
 interface CallOptions {
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
-  readonly body?: Uint8Array;
+  /** Bytes, or chunks of any length, sent while the answer comes. */
+  readonly body?: Uint8Array | AsyncIterable<Uint8Array>;
 }
 
 /**
@@ -48,6 +56,10 @@ export function connectControl(dataDir: string, configuredSocket: string | undef
     async raw(method, path, options) {
       const answer = await call(method, path, options);
       return { bytes: await bytesOf(answer), headers: answer.headers };
+    },
+    async stream(method, path, options) {
+      const answer = await call(method, path, options);
+      return { pieces: piecesOf(answer), headers: answer.headers };
     },
     async *lines(method, path, options) {
       const answer = await call(method, path, options);
@@ -93,12 +105,15 @@ async function send(
     if (value !== undefined) query.set(name, String(value));
   }
   const body = options.body ?? new Uint8Array();
+  // A daemon that refuses while we still send must not close before we have read why.
+  const framing: Record<string, string | number> =
+    body instanceof Uint8Array ? { 'content-length': body.length } : { connection: 'keep-alive' };
   const answer = await new Promise<IncomingMessage>((resolve, reject) => {
     const request = httpRequest({
       socketPath,
       method,
       path: `${API_PREFIX}${path}${query.size > 0 ? `?${query}` : ''}`,
-      headers: { authorization: `Bearer ${token}`, 'content-length': body.length },
+      headers: { authorization: `Bearer ${token}`, ...framing },
       agent: false,
     });
     request.once('response', resolve);
@@ -114,10 +129,44 @@ async function send(
         reject(brokenOff(error));
       }
     });
-    request.end(body);
+    if (body instanceof Uint8Array) request.end(body);
+    else
+      feed(request, body).catch((error: Error) => {
+        reject(error);
+        request.destroy(error);
+      });
   });
   if (answer.statusCode === 200) return answer;
-  throw remoteError(parse(await bytesOf(answer))['error']);
+  const refusal = parse(await bytesOf(answer))['error'];
+  answer.destroy(); // what of the body was not sent yet is not wanted
+  throw remoteError(refusal);
+}
+
+/** Sends a body as it comes; stops when the daemon has answered and wants no more of it. */
+async function feed(request: ClientRequest, body: AsyncIterable<Uint8Array>): Promise<void> {
+  for await (const chunk of body) {
+    if (request.destroyed) return;
+    if (request.write(chunk)) continue;
+    await drained(request);
+  }
+  request.end();
+}
+
+async function* piecesOf(answer: IncomingMessage): AsyncGenerator<Uint8Array> {
+  const pieces = answer[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
+  try {
+    for (;;) {
+      const next = await pieces.next().catch((error: unknown) => {
+        throw brokenOff(error);
+      });
+      if (next.done) break;
+      yield next.value;
+    }
+    const error = answer.trailers[Header.ERROR];
+    if (error !== undefined) throw remoteError(parse(decodeURIComponent(error)));
+  } finally {
+    answer.destroy();
+  }
 }
 
 /** The daemon's error, as if it had been thrown here. */

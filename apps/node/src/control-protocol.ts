@@ -18,12 +18,16 @@ export const CONTENT_JSON = 'application/json';
 export const CONTENT_RAW = 'application/octet-stream';
 export const CONTENT_NDJSON = 'application/x-ndjson';
 
-/** Fields of a mutable record beside its value, which is the raw body of the answer. */
+/** Fields of an answer beside its raw body. */
 export const Header = {
   KEY: 'molia-key',
   OWNER: 'molia-owner',
   SEQ: 'molia-seq',
   EQUIVOCATED: 'molia-equivocated',
+  /** Bytes of a blob, or of the range asked for. */
+  LENGTH: 'molia-length',
+  /** Trailer of a blob that broke off: the error as JSON, percent-encoded. */
+  ERROR: 'molia-error',
 } as const;
 
 /** First path segment of everything that needs the token. */

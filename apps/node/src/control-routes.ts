@@ -2,30 +2,17 @@
  * What the control API can do: each route reads its arguments, calls the node and words the answer. The field names of
  * these answers are the stable JSON of the command line; they are listed one by one, never passed through whole.
  */
-import { MoliaError } from '@molia/core';
-import type { MoliaNode, OperationOptions, PeerInfo } from '@molia/dht';
+import type { MoliaNode, PeerInfo } from '@molia/dht';
+import { found, mustHavePeers, numbers, operation, type RouteContext, segment } from './control-arguments.ts';
+import { createBlobRoutes } from './control-blobs.ts';
 import { Header, SMALL_BODY_BYTES_MAX } from './control-protocol.ts';
 import type { ControlRequest, Route } from './control-server.ts';
-import { dhtHints, misuse } from './errors.ts';
 import type { JsonObject } from './output.ts';
-
-/** What the routes need of the daemon. */
-export interface RouteContext {
-  readonly node: MoliaNode;
-  readonly version: string;
-  readonly dataDir: string;
-  /** Where `/metrics` and the probes are on TCP, if anywhere. */
-  readonly http: string | undefined;
-  /** Seeds are configured: a node without contacts then has failed to join. */
-  readonly hasSeeds: boolean;
-  ready(): boolean;
-  /** Begins a graceful stop; returns at once. */
-  stop(): void;
-}
 
 export function createRoutes(context: RouteContext): Record<string, Route> {
   const { node } = context;
   return {
+    ...createBlobRoutes(context),
     'GET status': async () => ({ json: status(context) }),
     'POST stop': async () => {
       context.stop();
@@ -166,29 +153,6 @@ function status(context: RouteContext): JsonObject {
   };
 }
 
-/** A node that was given seeds and knows nobody must not answer as if it were the network. */
-function mustHavePeers({ hasSeeds, node }: RouteContext): void {
-  if (!hasSeeds || node.state === 'joining' || node.stats().contacts > 0) return;
-  throw noPeers();
-}
-
-/** The first node of a network that nobody has joined yet: what it does not hold does not exist. */
-async function found<T>(context: RouteContext, read: () => Promise<T>): Promise<T> {
-  try {
-    return await read();
-  } catch (error) {
-    const isAlone = (error as { code?: unknown }).code === 'NO_PEERS' && context.node.state === 'ready';
-    if (!isAlone) throw error;
-    throw new MoliaError('NOT_FOUND', 'this node does not hold it, and no other node has joined yet', {
-      cause: error,
-    });
-  }
-}
-
-function noPeers(): Error {
-  return new MoliaError('NO_PEERS', 'no peer answered', { hint: dhtHints.NO_PEERS });
-}
-
 function peerObject(peer: PeerInfo): JsonObject {
   return {
     id: peer.id,
@@ -216,36 +180,7 @@ function peerAddress(node: MoliaNode, text: string): string {
   return known === undefined ? text : `${known.publicKey}@${known.endpoint}`;
 }
 
-function operation(request: ControlRequest): OperationOptions {
-  return { signal: request.signal, ...numbers(request, { timeout: 'timeoutMs' }) };
-}
-
-/** Query parameters that are whole numbers, under the names of the library's options. */
-function numbers<Name extends string>(
-  { query }: ControlRequest,
-  names: Readonly<Record<string, Name>>,
-): Partial<Record<Name, number>> {
-  const found: Partial<Record<Name, number>> = {};
-  for (const [parameter, option] of Object.entries(names)) {
-    const text = query.get(parameter);
-    if (text === null) continue;
-    if (!/^\d{1,16}$/.test(text))
-      throw misuse(
-        'INVALID_ARGUMENT',
-        `${parameter}: expected a whole number, found ${JSON.stringify(text)}`,
-      );
-    found[option] = Number(text);
-  }
-  return found;
-}
-
 function salt({ query }: ControlRequest): { salt?: string } {
   const text = query.get('salt');
   return text === null ? {} : { salt: text };
-}
-
-function segment({ segments }: ControlRequest, index: number, name: string): string {
-  const text = segments[index];
-  if (text === undefined || text === '') throw misuse('INVALID_ARGUMENT', `${name} is missing`);
-  return text;
 }

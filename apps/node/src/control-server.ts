@@ -16,12 +16,13 @@ import {
   CONTENT_NDJSON,
   CONTENT_RAW,
   DRAIN_MS_MAX,
+  Header,
   REQUEST_MS_MAX,
   statusOf,
 } from './control-protocol.ts';
 import { prepareSocketDir, reason } from './datadir.ts';
 import { cliError, misuse, plainError } from './errors.ts';
-import { type JsonObject, jsonLine } from './output.ts';
+import { drained, type JsonObject, jsonLine } from './output.ts';
 
 /** One request as a route sees it. */
 export interface ControlRequest {
@@ -32,6 +33,8 @@ export interface ControlRequest {
   readonly signal: AbortSignal;
   /** The whole body; rejects with VALUE_TOO_LARGE beyond `bytesMax`. */
   body(bytesMax?: number): Promise<Uint8Array>;
+  /** The body as it comes, of any length. */
+  stream(): AsyncIterable<Uint8Array>;
   /** Sends one NDJSON line; the answer then ends when the route resolves. Waits for a slow reader. */
   line(object: JsonObject): Promise<void>;
 }
@@ -40,6 +43,7 @@ export interface ControlRequest {
 type ControlAnswer =
   | { readonly json: JsonObject }
   | { readonly raw: Uint8Array; readonly headers: Readonly<Record<string, string>> }
+  | { readonly stream: AsyncIterable<Uint8Array>; readonly headers: Readonly<Record<string, string>> }
   | undefined;
 
 export type Route = (request: ControlRequest) => Promise<ControlAnswer>;
@@ -108,7 +112,8 @@ function createHttp(options: ControlServerOptions): { server: Server; close(): P
   const server = createServer((request, response) => {
     void answer(request, response, options, tokenHash, stopping.signal);
   });
-  server.requestTimeout = REQUEST_MS_MAX;
+  // A blob's content may take any time to arrive; `readBody` bounds all other bodies.
+  server.requestTimeout = 0;
   server.headersTimeout = REQUEST_MS_MAX;
   server.maxConnections = CONNECTIONS_MAX;
   server.on('clientError', (_error, socket) => socket.destroy());
@@ -165,14 +170,21 @@ async function answer(
     if (plain.code === 'INTERNAL') options.onInternalError(error);
     if (response.headersSent) response.end(jsonLine({ error: plain }));
     else {
-      // An unread body must not be taken for the next request.
-      if (!request.complete) response.setHeader('connection', 'close');
+      // An unread body must not be taken for the next request; one of any length is let run out until its sender has
+      // read the answer, which closing would take from it.
+      if (!request.complete && !isChunked(request)) response.setHeader('connection', 'close');
       response
         .writeHead(statusOf(plain.code), { 'content-type': CONTENT_JSON })
         .end(jsonLine({ error: plain }));
     }
   }
+  if (isChunked(request)) request.resume();
   options.onAnswer(name, response.statusCode);
+}
+
+/** A body of unknown length: that of a blob. */
+function isChunked(request: IncomingMessage): boolean {
+  return request.headers['transfer-encoding'] !== undefined;
 }
 
 function probe(request: IncomingMessage, response: ServerResponse, path: string, probes: Probes): string {
@@ -209,13 +221,12 @@ async function run(
     segments,
     signal: AbortSignal.any([gone.signal, stopping]),
     body: (bytesMax = BODY_BYTES_MAX) => readBody(request, bytesMax),
+    // Whoever stops early still has an answer to send on this connection.
+    stream: () => request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>,
     async line(object) {
       if (!response.headersSent) response.writeHead(200, { 'content-type': CONTENT_NDJSON });
       if (gone.signal.aborted || response.write(jsonLine(object))) return;
-      await new Promise<void>((resolve) => {
-        response.once('drain', resolve);
-        response.once('close', resolve);
-      });
+      await drained(response);
     },
   });
   if (result === undefined) {
@@ -223,22 +234,47 @@ async function run(
     response.end();
   } else if ('json' in result) {
     response.writeHead(200, { 'content-type': CONTENT_JSON }).end(jsonLine(result.json));
+  } else if ('stream' in result) {
+    await sendStream(response, result.stream, result.headers);
   } else {
     const headers = { 'content-type': CONTENT_RAW, 'content-length': result.raw.length, ...result.headers };
     response.writeHead(200, headers).end(result.raw);
   }
 }
 
+/** Content of any length; what fails it on the way follows as a trailer, since its head is gone by then. */
+async function sendStream(
+  response: ServerResponse,
+  stream: AsyncIterable<Uint8Array>,
+  headers: Readonly<Record<string, string>>,
+): Promise<void> {
+  response.writeHead(200, { 'content-type': CONTENT_RAW, trailer: Header.ERROR, ...headers });
+  try {
+    for await (const piece of stream) {
+      if (response.destroyed) return;
+      if (!response.write(piece)) await drained(response);
+    }
+  } catch (error) {
+    response.addTrailers({ [Header.ERROR]: encodeURIComponent(JSON.stringify(plainError(error))) });
+  }
+  response.end();
+}
+
 /** BOUNDED: by `bytesMax`; nothing beyond it is kept. */
 async function readBody(request: IncomingMessage, bytesMax: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of request as AsyncIterable<Uint8Array>) {
-    length += chunk.length;
-    if (length > bytesMax) {
-      throw misuse('VALUE_TOO_LARGE', `the body holds more than ${bytesMax} bytes`);
+  const timer = setTimeout(() => request.destroy(), REQUEST_MS_MAX);
+  try {
+    for await (const chunk of request as AsyncIterable<Uint8Array>) {
+      length += chunk.length;
+      if (length > bytesMax) {
+        throw misuse('VALUE_TOO_LARGE', `the body holds more than ${bytesMax} bytes`);
+      }
+      chunks.push(chunk);
     }
-    chunks.push(chunk);
+  } finally {
+    clearTimeout(timer);
   }
   return Buffer.concat(chunks, length);
 }

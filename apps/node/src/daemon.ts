@@ -19,9 +19,6 @@ import type { Logger } from './log.ts';
 import { listenAttempts, listenRetryCodes, nodeOptions } from './node-options.ts';
 import { openService } from './service.ts';
 
-/** When the peerstore is saved after a start, beside the node's own schedule. */
-const EARLY_SAVES_MS = [1000, 3000, 8000, 20_000];
-
 export interface Daemon {
   readonly node: MoliaNode;
   readonly dataDir: DataDir;
@@ -33,7 +30,7 @@ export interface Daemon {
   readonly isNew: boolean;
   /** Resolves when somebody asked for a stop over the control API. */
   readonly stopRequested: Promise<void>;
-  /** Graceful: not ready, node closed (peerstore saved), sockets removed, lock released. Idempotent. */
+  /** Graceful: not ready, node closed (all it holds durable), sockets removed, lock released. Idempotent. */
   close(): Promise<void>;
 }
 
@@ -46,7 +43,7 @@ export interface DaemonHooks {
 
 /**
  * Starts a daemon; resolves as soon as it can be used, while the node still joins.
- * @throws MoliaError of this program's codes, and ADDRESS_IN_USE, ADDRESS_UNAVAILABLE, PEERSTORE_UNREADABLE of the node.
+ * @throws MoliaError of this program's codes, and ADDRESS_IN_USE, ADDRESS_UNAVAILABLE, STORE_LOCKED, STORE_UNUSABLE, STORE_VERSION of the node.
  */
 export async function startDaemon(config: Config, hooks: DaemonHooks): Promise<Daemon> {
   const opened: (() => Promise<void> | void)[] = [];
@@ -69,7 +66,6 @@ export async function startDaemon(config: Config, hooks: DaemonHooks): Promise<D
     const node = await openNode(config, dataDir, seed, hooks);
     opened.push(() => node.close());
     seed.fill(0);
-    opened.push(saveEarly(node, hooks.log));
     rememberPort(dataDir, node);
 
     let isClosing = false;
@@ -128,7 +124,7 @@ async function openNode(
       return await createNode({
         ...nodeOptions(config, listen),
         identity: seed,
-        peerstore: dataDir.peerstoreFile,
+        dataDir: dataDir.path,
         onEvent: (event) => hooks.onEvent(event),
       });
     } catch (error) {
@@ -138,20 +134,6 @@ async function openNode(
     }
   }
   throw new Error('no address to listen on');
-}
-
-/**
- * The node saves its peerstore at leisure. One that is killed in its first minute should find back too: save while the
- * table fills. Returns what stops it.
- */
-function saveEarly(node: MoliaNode, log: Logger): () => void {
-  const timers = EARLY_SAVES_MS.map((ms) =>
-    setTimeout(() => {
-      if (node.stats().contacts === 0) return;
-      node.savePeerstore().catch((error: unknown) => log.warn({ error }, 'the peerstore cannot be saved'));
-    }, ms).unref(),
-  );
-  return () => timers.forEach(clearTimeout);
 }
 
 /** Only for the next start: that it cannot be written is no reason to stop. */

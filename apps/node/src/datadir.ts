@@ -1,5 +1,6 @@
 /**
- * The data directory: created 0700, holds the identity (0600), the peerstore, the control token (0600) and the lock.
+ * The data directory: created 0700, holds the identity (0600), what the node keeps (`records/`,
+ * `peerstore/`), the control token (0600) and the lock.
  * Refuses a key that other users can read, and never overwrites one.
  */
 import { createHash, randomBytes } from 'node:crypto';
@@ -27,7 +28,6 @@ const SOCKET_PATH_BYTES_MAX = 103;
 export interface DataDir {
   readonly path: string;
   readonly keyFile: string;
-  readonly peerstoreFile: string;
   readonly tokenFile: string;
   readonly lockFile: string;
   readonly portFile: string;
@@ -38,7 +38,6 @@ export function dataDirAt(path: string): DataDir {
   return {
     path,
     keyFile: join(path, 'identity.key'),
-    peerstoreFile: join(path, 'peerstore'),
     tokenFile: join(path, 'control.token'),
     lockFile: join(path, 'lock'),
     portFile: join(path, 'port'),

@@ -110,7 +110,11 @@ export const dhtHints: Readonly<Record<MoliaErrorCode | InputErrorCode, string>>
   ADDRESS_IN_USE: 'Choose another port with --listen, or stop the program that holds it; port 0 takes any.',
   ADDRESS_UNAVAILABLE: 'Choose an address of this machine with --listen, or 0.0.0.0.',
   TRANSPORT_FAILED: 'Check the network of this machine and start the node again.',
-  PEERSTORE_UNREADABLE: 'Give yourself access to the peerstore in the data directory, or move it away.',
+  STORE_LOCKED: 'Stop the process that is named, or choose another --data-dir.',
+  STORE_UNUSABLE:
+    'Give yourself access to the data directory; `records` and `peerstore` in it must be directories.',
+  STORE_VERSION: 'Start the version of molia that wrote it, or choose another --data-dir.',
+  STORE_NOT_DURABLE: 'Check the disk of the data directory and its free space.',
   SEED_UNRESOLVED: 'Check the host name of the seed and your DNS.',
   UNSUPPORTED: 'Leave the option out, or update molia.',
   INVALID_ARGUMENT: 'Run `molia help <verb>` for examples.',

@@ -57,6 +57,19 @@ export function createOutput(json: boolean): Output {
   };
 }
 
+/** Resolves when a full stream takes more, or nobody reads it any more. */
+export function drained(stream: Pick<NodeJS.EventEmitter, 'on' | 'off'>): Promise<void> {
+  return new Promise((resolve) => {
+    const over = () => {
+      stream.off('drain', over);
+      stream.off('close', over);
+      resolve();
+    };
+    stream.on('drain', over);
+    stream.on('close', over);
+  });
+}
+
 /** Two columns, the first as wide as its widest cell. */
 export function columns(rows: readonly (readonly [string, string])[], indent = '  '): string {
   const width = Math.max(...rows.map(([name]) => name.length));

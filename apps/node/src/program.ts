@@ -31,8 +31,8 @@ export function createProgram(output: Output): Command {
     .exitOverride()
     .configureOutput({ outputError: () => undefined });
 
-  const verb = (usage: string, description: string, examples: readonly string[]): Command => {
-    const command = program
+  const verb: Verb = (usage, description, examples, parent = program) => {
+    const command = parent
       .command(usage)
       .description(description)
       .helpOption('-h, --help', 'show help')
@@ -53,11 +53,12 @@ export function createProgram(output: Output): Command {
 
   daemonVerbs(verb, runs);
   dataVerbs(verb, runs);
+  blobVerbs(verb, runs);
   networkVerbs(verb, runs);
   return program;
 }
 
-type Verb = (usage: string, description: string, examples: readonly string[]) => Command;
+type Verb = (usage: string, description: string, examples: readonly string[], parent?: Command) => Command;
 type Runs = (command: Command, load: () => Promise<Action>) => Command;
 
 function daemonVerbs(verb: Verb, runs: Runs): void {
@@ -162,6 +163,58 @@ function dataVerbs(verb: Verb, runs: Runs): void {
       verb('delete <namespace>', 'replace an own record with a signed tombstone', ['molia delete profile']),
     ).option('--salt <text>', 'as given when it was written'),
     async () => (await import('./commands/mutable.ts')).deleteMutable,
+  );
+}
+
+function blobVerbs(verb: Verb, runs: Runs): void {
+  const blob = verb('blob', 'content of any length, in coded shards on many nodes', [
+    'molia blob put film.mkv',
+    'molia blob get KEY -o film.mkv',
+  ]);
+  runs(
+    verb(
+      'put <file>',
+      'store a file of any length (- reads stdin) and print its key; again to go on where it broke off',
+      ['molia blob put film.mkv', 'tar c photos | molia blob put - --encrypt random'],
+      blob,
+    )
+      .option(
+        '--coding <data:parity>',
+        '10:4, 6:3 for fewer than 20 nodes, 10:10 for unsteady ones (default: 10:4)',
+      )
+      .option('--encrypt <how>', 'none, convergent (same content, same key) or random (default: none)')
+      .option('--ttl <seconds>', 'how long nodes keep it, 60 to 86400 (default: 86400)', whole),
+    async () => (await import('./commands/blob.ts')).put,
+  );
+  runs(
+    verb(
+      'get <key>',
+      'fetch a blob, verified as it comes, to stdout or a file',
+      ['molia blob get KEY -o film.mkv', 'molia blob get KEY --start 1000000 --end 2000000 | xxd'],
+      blob,
+    )
+      .option('-o, --output <file>', 'write to this file instead of stdout')
+      .option('--start <byte>', 'first byte of the content (default: 0)', whole)
+      .option('--end <byte>', 'where to stop, this byte not included (default: the end)', whole),
+    async () => (await import('./commands/blob.ts')).get,
+  );
+  runs(
+    verb(
+      'status <key>',
+      'fetch shards and tell how many are missing; fails when a stripe cannot be read',
+      ['molia blob status KEY', 'molia blob status KEY --samples 10'],
+      blob,
+    ).option('--samples <n>', 'fetch only so many shards of each stripe, at random', whole),
+    async () => (await import('./commands/blob.ts')).status,
+  );
+  runs(
+    verb(
+      'repair <key>',
+      'rebuild the shards that nobody has; fails when a stripe is beyond repair',
+      ['molia blob repair KEY', 'molia blob repair KEY --json'],
+      blob,
+    ),
+    async () => (await import('./commands/blob.ts')).repair,
   );
 }
 

@@ -17,6 +17,7 @@ const verbs = [
   'put-mutable',
   'get-mutable',
   'delete',
+  'blob',
   'announce',
   'providers',
   'lookup',

@@ -21,6 +21,8 @@ export interface Context {
   readonly store: RecordStore;
   /** Resolves when there is somebody to ask, or when it is clear that there is not; rejects only as the call does. */
   awaitContacts(call: Call): Promise<void>;
+  /** Resolves when what the store was given is durable. */
+  settled(): Promise<void>;
 }
 
 /** A record that an event carried, copied out of the engine's slot. */

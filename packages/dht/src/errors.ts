@@ -38,8 +38,14 @@ export type MoliaErrorCode =
   | 'ADDRESS_UNAVAILABLE'
   /** The transport broke after it was open. */
   | 'TRANSPORT_FAILED'
-  /** The peerstore exists but cannot be read or written (permissions, a directory in its place). */
-  | 'PEERSTORE_UNREADABLE'
+  /** Another process has the data directory open. */
+  | 'STORE_LOCKED'
+  /** The data directory cannot be created, read or written (permissions, a file in its place). */
+  | 'STORE_UNUSABLE'
+  /** The data directory was written by a version that stores records in another way. */
+  | 'STORE_VERSION'
+  /** The network holds the record, but the disk did not take this node's own copy. */
+  | 'STORE_NOT_DURABLE'
   /** A seed's host name did not resolve. */
   | 'SEED_UNRESOLVED'
   /** Asked for something that this version does not do. */

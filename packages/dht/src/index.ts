@@ -1,14 +1,21 @@
 export type { MoliaError } from '@molia/core';
+export { createUdpTransport, type UdpOptions } from '@molia/native-shard';
 export { createNodeCurves, type NodeCurves } from './curves-node.ts';
 export type { InputErrorCode, MoliaErrorCode } from './errors.ts';
 export { isMoliaError } from './errors.ts';
 export { createNode } from './node.ts';
-export { createFilePeerstore } from './peerstore.ts';
 export { createTestnet } from './testnet.ts';
-export { createUdpTransport, type UdpOptions } from './transport-udp.ts';
 export type {
+  BlobOptions,
+  BlobProgress,
+  BlobRepair,
+  BlobResult,
+  BlobSource,
+  BlobStatus,
+  BlobStatusOptions,
   DeleteOptions,
   FindProvidersOptions,
+  GetBlobOptions,
   GetMutableOptions,
   GetOptions,
   Hex,
@@ -25,10 +32,10 @@ export type {
   NodeStats,
   OperationOptions,
   PeerInfo,
-  PeerstoreDriver,
   PingResult,
   Progress,
   Provider,
+  PutBlobOptions,
   PutMutableOptions,
   PutResult,
   Testnet,

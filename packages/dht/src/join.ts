@@ -2,7 +2,7 @@
  * Joining a network and staying in it: resolves seeds, hands them and the peerstore's contacts to the engine, runs its
  * bootstrap, and tries again by itself, with growing pauses, whenever no contact is left.
  */
-import { NONE, type Rng } from '@molia/core';
+import { type MoliaError, NONE, type Rng } from '@molia/core';
 import type { Call } from './call.ts';
 import { REJOIN_MS_MAX, REJOIN_MS_MIN } from './constants.ts';
 import { outcomeError } from './context.ts';
@@ -110,7 +110,12 @@ export class Joiner {
         hint: 'check the name and the DNS, or give the address itself',
       });
     }
-    return this.#bootstrap(call, all);
+    // A seed that was busy for a moment, as one that has just started is, gets a second chance.
+    return this.#bootstrap(call, all).catch((error: MoliaError) => {
+      if (error.code !== 'NO_PEERS') throw error;
+      call.check();
+      return this.#bootstrap(call, all);
+    });
   }
 
   #bootstrap(call: Call, all: readonly SeedContact[]): Promise<number> {

@@ -1,6 +1,7 @@
-/** What a node shows at `/metrics`: its storeys' counters and a few gauges, read when somebody scrapes. */
-
+/** What a node shows at `/metrics`: its storeys' counters and a few gauges, read when somebody scrapes; who does what in it. */
+import { blake3Provider, type Curves, type Transport } from '@molia/core';
 import { Registry } from '@molia/metrics';
+import { defaultCipher } from '@molia/wireguard';
 import type { Shard } from './shard.ts';
 import type { NodeStats } from './types.ts';
 
@@ -39,5 +40,15 @@ export function createNodeRegistry(shard: Shard, stats: () => NodeStats): () => 
   return () => {
     now = stats();
     return registry.expose();
+  };
+}
+
+/** Which of several implementations does what. */
+export function providersOf(curves: Curves, transport: Transport): Readonly<Record<string, string>> {
+  return {
+    aead: defaultCipher().name,
+    curves: curves.name,
+    blake3: blake3Provider,
+    transport: transport.driver ?? transport.scheme,
   };
 }

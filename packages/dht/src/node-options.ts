@@ -1,16 +1,17 @@
 /** Options of a node: defaults, checks, and the frozen result that the rest reads. */
 import { PUBLIC_NETWORK, SEED_BYTES, type Transport } from '@molia/core';
 import { DEFAULTS as KADEMLIA_DEFAULTS } from '@molia/kademlia';
+import { createUdpTransport } from '@molia/native-shard';
 import * as limits from './constants.ts';
 import { rangeError, typeError } from './errors.ts';
 import { functionInput, intInput, optionsInput, stringsInput, textInput } from './inputs.ts';
-import { createFilePeerstore } from './peerstore.ts';
 import { parseSeed, type Seed } from './seeds.ts';
-import { createUdpTransport } from './transport-udp.ts';
-import type { NodeEvent, NodeLimits, NodeOptions, PeerstoreDriver } from './types.ts';
+import type { NodeEvent, NodeLimits, NodeOptions } from './types.ts';
 
 /** Characters of a network name or secret. */
 const NETWORK_CHARS_MAX = 256;
+/** Characters of a path. */
+const PATH_CHARS_MAX = 4096;
 const INDEX_ROWS_MAX = 1_048_576;
 const STORE_ROWS_MAX = 16_777_216;
 
@@ -30,7 +31,7 @@ const DEFAULTS = Object.freeze({
   listen: undefined as readonly string[] | undefined,
   seeds: [] as readonly string[],
   dnsSeeds: [] as readonly string[],
-  peerstore: undefined as string | PeerstoreDriver | undefined,
+  dataDir: undefined as string | undefined,
   client: false as boolean,
   transport: undefined as Transport | undefined,
   autoJoin: true as boolean,
@@ -44,7 +45,7 @@ export interface ResolvedOptions {
   readonly identity: Uint8Array | undefined;
   readonly seeds: readonly Seed[];
   readonly dnsSeeds: readonly string[];
-  readonly peerstore: PeerstoreDriver | undefined;
+  readonly dataDir: string | undefined;
   readonly client: boolean;
   readonly transport: Transport;
   readonly autoJoin: boolean;
@@ -90,7 +91,8 @@ export function resolveNodeOptions(given: NodeOptions = {}): ResolvedOptions {
     identity,
     seeds: stringsInput('seeds', options.seeds).map(parseSeed),
     dnsSeeds,
-    peerstore: resolvePeerstore(options.peerstore),
+    dataDir:
+      options.dataDir === undefined ? undefined : textInput('dataDir', options.dataDir, PATH_CHARS_MAX),
     client: options.client,
     transport:
       transport ?? createUdpTransport(listen === undefined ? {} : { listen: stringsInput('listen', listen) }),
@@ -99,22 +101,6 @@ export function resolveNodeOptions(given: NodeOptions = {}): ResolvedOptions {
     onEvent: options.onEvent,
     signal,
   });
-}
-
-function resolvePeerstore(given: string | PeerstoreDriver | undefined): PeerstoreDriver | undefined {
-  if (given === undefined) return undefined;
-  if (typeof given === 'string') {
-    if (given === '')
-      throw rangeError('INVALID_ARGUMENT', 'peerstore: expected a file path, found an empty string');
-    return createFilePeerstore(given);
-  }
-  if (typeof given?.load !== 'function' || typeof given.save !== 'function') {
-    throw typeError(
-      'INVALID_ARGUMENT',
-      'peerstore: expected a file path or an object with load() and save()',
-    );
-  }
-  return given;
 }
 
 function resolveLimits(given: NodeLimits | undefined): Readonly<Required<NodeLimits>> {

@@ -4,7 +4,6 @@
  */
 import {
   type BoundAddress,
-  blake3Provider,
   type Curves,
   createIdentity,
   createSecureRng,
@@ -14,21 +13,32 @@ import {
   PUBLIC_NETWORK,
   toHex,
 } from '@molia/core';
-import { createMemoryStore, EventKind, type KademliaEvent, type RecordStore } from '@molia/kademlia';
-import { defaultCipher } from '@molia/wireguard';
+import { EventKind, type KademliaEvent } from '@molia/kademlia';
+import type { BlobHost } from './blob-host.ts';
+import { blobStatus, getBlob, putBlob, repairBlob } from './blobs.ts';
 import { Call } from './call.ts';
+import {
+  callOptions,
+  GET,
+  MUTABLE,
+  OPERATION,
+  requirePlain,
+  WRITE,
+  writeOptions,
+  writeTimeout,
+} from './call-options.ts';
 import { createProcessClock } from './clock.ts';
 import * as limits from './constants.ts';
 import { type Context, contactText, short } from './context.ts';
 import { createNodeCurves } from './curves-node.ts';
 import { dhtError } from './errors.ts';
-import { bytesInput, intInput, keyInput, operationInput, optionsInput, stringsInput } from './inputs.ts';
+import { bytesInput, intInput, keyInput, stringsInput } from './inputs.ts';
 import { Joiner } from './join.ts';
 import { seedTexts } from './local-addresses.ts';
-import { createNodeRegistry } from './node-metrics.ts';
+import { createNodeRegistry, providersOf } from './node-metrics.ts';
 import { type ResolvedOptions, resolveNodeOptions } from './node-options.ts';
+import { type NodeStorage, openNodeStorage } from './node-storage.ts';
 import { Operations } from './operations.ts';
-import { PeerstoreKeeper } from './peerstore-keeper.ts';
 import {
   askContact,
   endpointOf,
@@ -42,8 +52,15 @@ import {
 import { parseSeed } from './seeds.ts';
 import { Shard } from './shard.ts';
 import type {
+  BlobOptions,
+  BlobRepair,
+  BlobResult,
+  BlobSource,
+  BlobStatus,
+  BlobStatusOptions,
   DeleteOptions,
   FindProvidersOptions,
+  GetBlobOptions,
   GetMutableOptions,
   GetOptions,
   Hex,
@@ -61,6 +78,7 @@ import type {
   PeerInfo,
   PingResult,
   Provider,
+  PutBlobOptions,
   PutMutableOptions,
   PutResult,
   WriteOptions,
@@ -68,25 +86,10 @@ import type {
 } from './types.ts';
 import { type WriteTurns, writeMutable, writeProvider, writeValue } from './writes.ts';
 
-const OPERATION: { [K in keyof OperationOptions]-?: OperationOptions[K] | undefined } = {
-  timeoutMs: undefined,
-  signal: undefined,
-  onProgress: undefined,
-};
-const GET = { ...OPERATION, privacy: 'none' as GetOptions['privacy'] };
-const WRITE = { ...OPERATION, ttlSec: limits.TTL_SECS_DEFAULT as number, holdersMin: 1 };
-const MUTABLE = {
-  ...WRITE,
-  salt: '' as string | Uint8Array,
-  seq: undefined as number | undefined,
-  cas: undefined as number | undefined,
-  notBeforeUnix: 0,
-};
-const HOLDERS_MAX = 64;
-
 /**
  * Opens a node: resolves when its sockets are bound; it joins its seeds in the background. Throws TypeError or
- * RangeError at once for bad options; rejects with ADDRESS_IN_USE, ADDRESS_UNAVAILABLE, PEERSTORE_UNREADABLE, ABORTED.
+ * RangeError at once for bad options; rejects with ADDRESS_IN_USE, ADDRESS_UNAVAILABLE, STORE_LOCKED, STORE_UNUSABLE,
+ * STORE_VERSION, ABORTED.
  */
 export function createNode(options: NodeOptions = {}): Promise<MoliaNode> {
   return openNode(resolveNodeOptions(options));
@@ -94,9 +97,7 @@ export function createNode(options: NodeOptions = {}): Promise<MoliaNode> {
 
 async function openNode(options: ResolvedOptions): Promise<MoliaNode> {
   options.signal?.throwIfAborted();
-  const node = new Node(options);
-  await node.open();
-  return node;
+  return new Node(options).open();
 }
 
 class Node implements MoliaNode {
@@ -107,8 +108,7 @@ class Node implements MoliaNode {
   readonly #curves: Curves;
   readonly #identity: Identity;
   readonly #rng = createSecureRng();
-  readonly #store: RecordStore;
-  readonly #peerstore: PeerstoreKeeper;
+  readonly #storage: NodeStorage;
   readonly #turns: WriteTurns = new Map();
   readonly #startedAt = performance.now();
   #shard!: Shard;
@@ -125,18 +125,24 @@ class Node implements MoliaNode {
     this.#identity = createIdentity(this.#curves, options.identity, this.#rng);
     this.publicKey = toHex(this.#identity.publicKey);
     this.id = toHex(this.#identity.id);
-    this.#store = createMemoryStore({
-      id: this.#identity.id,
-      rng: this.#rng,
-      countMax: options.limits.recordsMax,
-      bytesMax: options.limits.storeBytesMax,
-    });
-    this.#peerstore = new PeerstoreKeeper(options.peerstore, (event) => this.#emit(event));
+    const bounds = options.limits;
+    this.#storage = openNodeStorage(options.dataDir, bounds, this.#identity.id, this.#rng, (e) =>
+      this.#emit(e),
+    );
   }
 
-  async open(): Promise<void> {
+  /** What was opened before a failure is closed again. */
+  async open(): Promise<this> {
+    await this.#openStack().catch(async (error: unknown) => {
+      await this.#storage.close().catch(() => {});
+      throw error;
+    });
+    return this;
+  }
+
+  async #openStack(): Promise<void> {
     const { network, client, transport, signal, limits: bounds } = this.#options;
-    const loaded = await this.#peerstore.load();
+    const storage = this.#storage;
     this.#shard = new Shard({
       identity: this.#identity,
       presharedKey: networkPsk(network),
@@ -144,12 +150,12 @@ class Node implements MoliaNode {
       rng: this.#rng,
       clock: createProcessClock(),
       transport,
-      store: this.#store,
+      store: storage.store,
       client,
       peersMax: bounds.peersMax,
       // A second's worth may come at once.
       tuning: { peerUnitsPerSecond: bounds.peerUnitsPerSecond, peerUnitsBurst: bounds.peerUnitsPerSecond },
-      tai64nFloor: loaded?.tai64nFloor,
+      tai64nFloor: storage.tai64nFloor,
       onEvent: (event) => this.#handleEvent(event),
       onFail: (error) => this.#handleFailure(error),
     });
@@ -162,7 +168,7 @@ class Node implements MoliaNode {
         (seed) => !equalBytes(seed.publicKey, 0, this.#identity.publicKey, 0, 32),
       ),
       dnsSeeds: this.#options.dnsSeeds,
-      remembered: loaded?.contacts ?? [],
+      remembered: storage.remembered,
       autoJoin: this.#options.autoJoin,
       resolver: undefined,
       emit: (event) => this.#emit(event),
@@ -172,12 +178,14 @@ class Node implements MoliaNode {
       identity: this.#identity,
       shard: this.#shard,
       operations: this.#operations,
-      store: this.#store,
+      store: storage.store,
       awaitContacts: (call) => this.#joiner.awaitContacts(call),
+      settled: () => storage.settled(),
     };
-    this.#peerstore.attach(() => ({
-      contacts: [...this.#shard.kademlia.contacts()],
-      tai64nFloor: this.#shard.wireguard.lastTai64n,
+    storage.attach(() => ({
+      contacts: this.#shard.kademlia.contacts(),
+      now: this.#shard.now(),
+      tai64n: this.#shard.wireguard.lastTai64n,
     }));
     this.addresses = await this.#shard.open();
     signal?.addEventListener('abort', this.#aborted, { once: true });
@@ -289,6 +297,22 @@ class Node implements MoliaNode {
     );
   }
 
+  putBlob(source: BlobSource, options?: PutBlobOptions): Promise<BlobResult> {
+    return putBlob(this.#blobs, source, options);
+  }
+
+  getBlob(key: string, options?: GetBlobOptions): ReadableStream<Uint8Array> {
+    return getBlob(this.#blobs, key, options);
+  }
+
+  blobStatus(key: string, options?: BlobStatusOptions): Promise<BlobStatus> {
+    return blobStatus(this.#blobs, key, options);
+  }
+
+  repairBlob(key: string, options?: BlobOptions): Promise<BlobRepair> {
+    return repairBlob(this.#blobs, key, options);
+  }
+
   joinBootstrap(seeds?: readonly string[], options?: OperationOptions): Promise<number> {
     const parsed = seeds === undefined ? undefined : stringsInput('seeds', seeds).map(parseSeed);
     const resolved = callOptions('joinBootstrap', OPERATION, options);
@@ -332,7 +356,7 @@ class Node implements MoliaNode {
   stats(): NodeStats {
     const { kademlia, wireguard, counters } = this.#shard;
     const size = kademlia.sizeEstimate();
-    const store = this.#store.stats();
+    const store = this.#storage.store.stats();
     return {
       publicKey: this.publicKey,
       id: this.id,
@@ -354,7 +378,7 @@ class Node implements MoliaNode {
         wireguard: wireguard.counters.snapshot(),
         kademlia: kademlia.counters.snapshot(),
       },
-      providers: { aead: defaultCipher().name, curves: this.#curves.name, blake3: blake3Provider },
+      providers: providersOf(this.#curves, this.#options.transport),
     };
   }
 
@@ -365,7 +389,7 @@ class Node implements MoliaNode {
   }
 
   savePeerstore(): Promise<void> {
-    return this.#peerstore.save();
+    return this.#storage.save();
   }
 
   close(): Promise<void> {
@@ -377,15 +401,11 @@ class Node implements MoliaNode {
     const closed = dhtError('CLOSED', 'the node is closed');
     this.#options.signal?.removeEventListener('abort', this.#aborted);
     this.#joiner.stop();
-    this.#peerstore.stop();
     for (const call of this.#calls) call.fail(closed);
     this.#operations.close(closed);
-    try {
-      await this.#peerstore.save();
-    } catch (error) {
-      this.#alert(error as Error);
-    }
+    await this.#storage.save().catch((error: Error) => this.#alert(error));
     await this.#shard.close();
+    await this.#storage.close().catch((error: Error) => this.#alert(error));
     this.#identity.wipe();
     this.#emit({ type: 'closed' });
   }
@@ -404,6 +424,15 @@ class Node implements MoliaNode {
     } finally {
       this.#end(call);
     }
+  }
+
+  get #blobs(): BlobHost {
+    return {
+      context: this.#context,
+      rng: this.#rng,
+      call: (what, scope, work) =>
+        this.#call(what, {}, limits.TIMEOUT_MS_LARGE, (call) => scope.run(call, () => work(call))),
+    };
   }
 
   /** Runs a call that talks to one peer, given by seed string or by its bare key. */
@@ -442,7 +471,7 @@ class Node implements MoliaNode {
   #handleEvent(event: KademliaEvent): void {
     if (event.kind === EventKind.TABLE_CHANGED) {
       this.#joiner.tableChanged();
-      this.#peerstore.changed();
+      this.#storage.changed();
     } else {
       this.#operations.handle(event);
     }
@@ -466,35 +495,4 @@ class Node implements MoliaNode {
       // A broken listener is the caller's; the node goes on.
     }
   }
-}
-
-type Filled<T> = Readonly<T> & OperationOptions;
-
-/** Operation options with their defaults; throws as `optionsInput` does. */
-function callOptions<T extends object>(name: string, defaults: T, given: object | undefined): Filled<T> {
-  const resolved = optionsInput<T>(name, defaults, given as never);
-  operationInput(name, resolved);
-  return resolved as Filled<T>;
-}
-
-function writeOptions<T extends { ttlSec: number; holdersMin: number }>(
-  name: string,
-  defaults: T,
-  given: object | undefined,
-): Filled<T> {
-  const resolved = callOptions(name, defaults, given);
-  intInput(`${name}.ttlSec`, resolved.ttlSec, limits.TTL_SECS_MIN, limits.TTL_SECS_MAX);
-  intInput(`${name}.holdersMin`, resolved.holdersMin, 1, HOLDERS_MAX);
-  return resolved;
-}
-
-function requirePlain(privacy: GetOptions['privacy']): void {
-  if (privacy === undefined || privacy === 'none') return;
-  throw dhtError('UNSUPPORTED', `privacy ${JSON.stringify(privacy)} is not part of this version`, {
-    hint: "leave privacy out, or say 'none'",
-  });
-}
-
-function writeTimeout(value: Uint8Array): number {
-  return value.length > limits.INLINE_BYTES_MAX ? limits.TIMEOUT_MS_LARGE : limits.TIMEOUT_MS_DEFAULT;
 }

@@ -10,11 +10,19 @@ import type { Hex, LookupContact, LookupResult, MutableValue, PingResult, Provid
 
 const providerView = new ProviderValueView();
 
-/** The value of an immutable record, or the current one of a mutable record. */
-export async function readValue(context: Context, key: Uint8Array, call: Call): Promise<Uint8Array> {
+/**
+ * The value of an immutable record, or the current one of a mutable record. `wide`: asks the 2 K closest nodes, whoever was
+ * silent lately among them.
+ */
+export async function readValue(
+  context: Context,
+  key: Uint8Array,
+  call: Call,
+  wide = false,
+): Promise<Uint8Array> {
   const local = localRecord(context, key);
   if (local?.type === RecordType.IMMUTABLE) return local.value;
-  const { record } = await findRecord(context, key, 0, `get ${short(key)}`, call);
+  const { record } = await findRecord(context, key, 0, `get ${short(key)}`, call, wide);
   return record.value;
 }
 
@@ -56,12 +64,13 @@ async function findRecord(
   sequenceMin: number,
   what: string,
   call: Call,
+  wide = false,
 ): Promise<{ record: FoundRecord; equivocated: boolean }> {
   await context.awaitContacts(call);
   let best: FoundRecord | undefined;
   let equivocated = false;
   return context.operations.run(call, {
-    start: (now, budgetMs) => context.shard.kademlia.findValue(now, key, { budgetMs, sequenceMin }),
+    start: (now, budgetMs) => context.shard.kademlia.findValue(now, key, { budgetMs, sequenceMin, wide }),
     found: (event) => {
       if (event.kind === EventKind.VALUE) best = foundRecord(event.bytes, event.offset, event.length) ?? best;
       else if (event.kind === EventKind.EQUIVOCATION) equivocated = true;
@@ -103,7 +112,8 @@ export async function lookupNodes(context: Context, target: Uint8Array, call: Ca
   };
 }
 
-async function closestContacts(
+/** The contacts themselves, closest first; rejects when there are none. */
+export async function closestContacts(
   context: Context,
   target: Uint8Array,
   call: Call,

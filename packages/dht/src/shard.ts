@@ -94,8 +94,8 @@ const C = {
 } as const;
 
 /**
- * Turns of the event loop for which a deadline waits while datagrams still come in: a socket hands over about 32 a turn,
- * so this covers the 4096 that its buffer may hold.
+ * Turns of the event loop for which a deadline waits while datagrams still come in: node:dgram hands over about 32 a turn, the
+ * addon up to 512, so this covers the 4096 that a socket's buffer may hold.
  */
 const EXPIRE_TURNS_MAX = 128;
 const NEVER = Number.POSITIVE_INFINITY;
@@ -164,6 +164,7 @@ export class Shard {
   host(): TransportHost {
     return {
       path: (address, port) => this.paths.ofAddress(address, port),
+      endpointPath: (endpoint, offset) => this.paths.of(endpoint, offset),
       receive: (path, bytes, offset, length) => this.#receive(path, bytes, offset, length),
       fail: (error) => this.#options.onFail(error),
     };

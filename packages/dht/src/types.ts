@@ -10,16 +10,6 @@ export type Key = string | Uint8Array;
 /** 64 lower-case hex digits. */
 export type Hex = string;
 
-/** Where a node keeps what it must remember between runs (contacts, handshake time stamp): opaque bytes. */
-export interface PeerstoreDriver {
-  /** `undefined` when nothing was saved yet. Rejects when it exists but cannot be read. */
-  load(): Promise<Uint8Array | undefined>;
-  /** Replaces everything, atomically. */
-  save(bytes: Uint8Array): Promise<void>;
-  /** Keeps bytes that could not be understood, under another name; resolves with where they are now. */
-  setAside?(bytes: Uint8Array): Promise<string>;
-}
-
 /** Every option of {@link createNode}; all are optional. An unknown key throws a TypeError. */
 export interface NodeOptions {
   /**
@@ -38,8 +28,11 @@ export interface NodeOptions {
   seeds?: readonly string[];
   /** DNS names whose TXT records hold `molia=<public key hex>@host:port`. */
   dnsSeeds?: readonly string[];
-  /** A file path, or a driver. Default: nothing is remembered. */
-  peerstore?: string | PeerstoreDriver;
+  /**
+   * Directory in which the node keeps its records and contacts (`records/`, `peerstore/`); made when missing, one node at a
+   * time. A node that comes back there serves what it held and joins through whom it knew. Default: nothing is kept.
+   */
+  dataDir?: string;
   /** Only asks, is never listed in routing tables and stores nothing for others. Default false. */
   client?: boolean;
   /** What carries the datagrams. Default: UDP on `listen`. */
@@ -144,6 +137,82 @@ export interface FindProvidersOptions extends GetOptions {
   max?: number;
 }
 
+/** Content of a blob: bytes, chunks of bytes as they come, or a file of a browser. */
+export type BlobSource = Uint8Array | Blob | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
+
+/** Options that every blob operation takes. */
+export interface BlobOptions {
+  /** Gives up with ABORTED; everything in flight is dropped. */
+  signal?: AbortSignal;
+  /** Called synchronously after each stripe; what it throws is ignored. */
+  onProgress?: (progress: BlobProgress) => void;
+}
+
+export interface BlobProgress {
+  /** Content bytes done. */
+  readonly bytes: number;
+  /** Content bytes altogether, where they are known. */
+  readonly bytesTotal: number | undefined;
+  readonly stripes: number;
+  readonly elapsedMs: number;
+}
+
+export interface PutBlobOptions extends BlobOptions {
+  /** Data and parity shards of a stripe. Default `'10:4'`; `'6:3'` for networks of fewer than 20, `'10:10'` for holders that come and go. */
+  coding?: '10:4' | '6:3' | '10:10' | { readonly data: number; readonly parity: number };
+  /**
+   * `'none'` (default); `'convergent'`: under keys from the content, so that the same content is stored once, and whoever has it
+   * can recognise it; `'random'`: under fresh keys.
+   */
+  encrypt?: 'none' | 'convergent' | 'random';
+  /** How long nodes keep the shards, 60 to 86 400 seconds. Default 86 400 (24 h). Putting again renews it; a repair does not. */
+  ttlSec?: number;
+}
+
+export interface GetBlobOptions extends BlobOptions {
+  /** Bytes of the content, `end` not included; default all. RangeError beyond the content fails the stream. */
+  range?: { readonly start: number; readonly end?: number };
+}
+
+export interface BlobStatusOptions extends BlobOptions {
+  /** Shards fetched of each stripe, chosen at random: 10 of 14 settle that it can be read. Default all. */
+  samples?: number;
+}
+
+export interface BlobResult {
+  /** 64 hex digits, 128 when encrypted: the second half is the key that reads it. */
+  readonly key: string;
+  readonly length: number;
+  readonly stripes: number;
+  /** Shards stored, or found stored already. */
+  readonly shards: number;
+  /** The fewest different nodes that hold shards of one stripe; with fewer than `data + parity`, a node's loss costs several. */
+  readonly holdersMin: number;
+  readonly elapsedMs: number;
+}
+
+export interface BlobStatus {
+  readonly length: number;
+  readonly data: number;
+  readonly parity: number;
+  readonly sealed: boolean;
+  readonly stripes: number;
+  /** Shards fetched, and how many of them nobody had. */
+  readonly checked: number;
+  readonly missing: number;
+  /** The fewest shards that were there of the `checked` ones of any stripe. */
+  readonly presentMin: number;
+  /** Stripes that are known to have at least `data` shards. */
+  readonly readable: number;
+}
+
+export interface BlobRepair extends BlobStatus {
+  /** Shards that were made and stored again. */
+  readonly rebuilt: number;
+  /** Stripes with too few shards to read. */
+  readonly lost: number;
+}
+
 /** What every write reports. */
 export interface WriteResult {
   /** Key of the record. */
@@ -236,7 +305,7 @@ export interface NodeStats {
     readonly wireguard: Readonly<Record<string, number>>;
     readonly kademlia: Readonly<Record<string, number>>;
   };
-  /** Which implementation does what: `{ aead, curves, blake3 }`. */
+  /** Which implementation does what: `{ aead, curves, blake3, transport }`. */
   readonly providers: Readonly<Record<string, string>>;
 }
 
@@ -283,6 +352,26 @@ export interface MoliaNode {
   /** Announces that this node provides `key`, with at most 128 bytes of metadata. Rejects as `put`. */
   announceProvider(key: Key, meta?: Uint8Array | string, options?: WriteOptions): Promise<WriteResult>;
   /**
+   * Cuts content of any length into coded shards, each on a node of its own, in constant memory; the result's `key` finds
+   * it again. Putting the same content once more moves only what is not there (not when sealed by random keys).
+   * Rejects: NO_PEERS, NOT_ENOUGH_HOLDERS (a shard found no holder), TIMEOUT (of one shard), ABORTED, CLOSED, and with whatever
+   * the source fails.
+   */
+  putBlob(source: BlobSource, options?: PutBlobOptions): Promise<BlobResult>;
+  /**
+   * The content of a blob, verified piece by piece, in constant memory; any `data` shards of a stripe suffice. Cancelling the
+   * stream ends all requests. It fails with NOT_FOUND (too few shards, no manifest), UNSUPPORTED (the key is not that of a blob,
+   * or of a sealed one without its second half), NO_PEERS, TIMEOUT, ABORTED, CLOSED.
+   */
+  getBlob(key: string, options?: GetBlobOptions): ReadableStream<Uint8Array>;
+  /** Fetches shards, all or a random sample of each stripe, and tells how many are there. Rejects as `getBlob`. */
+  blobStatus(key: string, options?: BlobStatusOptions): Promise<BlobStatus>;
+  /**
+   * Fetches every shard, rebuilds those that nobody has, and stores them and the manifest for 24 h; the other shards keep the
+   * time they have left (put again to renew them). Needs only the first 64 digits of a sealed blob's key. Rejects as `getBlob`; stripes with too few shards are counted in `lost`, not rejected.
+   */
+  repairBlob(key: string, options?: BlobOptions): Promise<BlobRepair>;
+  /**
    * Joins through `seeds` (default: the node's own seeds, DNS seeds and peerstore); resolves with the number of
    * contacts in the routing table. With nothing to join through it resolves with 0.
    * Rejects: NO_PEERS (none answered), SEED_UNRESOLVED, TIMEOUT, ABORTED, CLOSED.
@@ -306,14 +395,14 @@ export interface MoliaNode {
   stats(): NodeStats;
   /** The counters in Prometheus text exposition format. */
   metrics(): string;
-  /** Saves the peerstore now; resolves when it is safe. Done by itself every few minutes and on `close`. */
+  /** Saves the contacts now; resolves when they are durable. Done by itself a second after changes and on `close`. */
   savePeerstore(): Promise<void>;
   /** Idempotent. Running operations reject with CLOSED, sockets and timers are gone when it resolves. Never rejects. */
   close(): Promise<void>;
 }
 
 /** Options of {@link createTestnet}: those of every node, minus what must differ between them. */
-export interface TestnetOptions extends Omit<NodeOptions, 'identity' | 'listen' | 'peerstore' | 'transport'> {
+export interface TestnetOptions extends Omit<NodeOptions, 'identity' | 'listen' | 'dataDir' | 'transport'> {
   /** Address of every node, without port. Default `127.0.0.1`. */
   host?: string;
   /** Called as nodes join. */

@@ -129,10 +129,12 @@ export async function writeProvider(
     start: (now, budgetMs) => context.shard.kademlia.announce(now, record, { budgetMs }),
     done: (event) => holdersOf(what, event, holdersMin),
   });
+  await call.race(context.settled());
   return { key: toHex(key), holders, elapsedMs: call.elapsedMs };
 }
 
-function storeRecord(
+/** Holders of the record; our own copy is durable then. */
+async function storeRecord(
   context: Context,
   record: Uint8Array,
   what: string,
@@ -140,11 +142,13 @@ function storeRecord(
   cas: number | undefined,
   call: Call,
 ): Promise<number> {
-  return context.operations.run(call, {
+  const holders = await context.operations.run(call, {
     start: (now, budgetMs) =>
       context.shard.kademlia.store(now, record, cas === undefined ? { budgetMs } : { budgetMs, cas }),
     done: (event) => holdersOf(what, event, holdersMin),
   });
+  await call.race(context.settled());
+  return holders;
 }
 
 /** Holders of a write that reached enough of them. */

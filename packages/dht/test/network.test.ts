@@ -192,15 +192,15 @@ describe('a network of 16', () => {
     await client.close();
   });
 
-  it('lets a node come back by its peerstore alone', async () => {
+  it('lets a node come back by its data directory alone', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'molia-node-'));
     const identity = new Uint8Array(32).fill(9);
-    const peerstore = join(directory, 'peers');
-    const first = await createNode({ listen: ['127.0.0.1:0'], identity, peerstore, seeds: net.seeds });
+    const dataDir = join(directory, 'data');
+    const first = await createNode({ listen: ['127.0.0.1:0'], identity, dataDir, seeds: net.seeds });
     await first.joinBootstrap();
     const known = first.peers().length;
     await first.close();
-    const second = await createNode({ listen: ['127.0.0.1:0'], identity, peerstore });
+    const second = await createNode({ listen: ['127.0.0.1:0'], identity, dataDir });
     expect(second.publicKey).toBe(first.publicKey);
     expect(await second.joinBootstrap()).toBeGreaterThanOrEqual(Math.min(8, known));
     const { key } = await at(0).put('after the restart');

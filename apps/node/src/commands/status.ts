@@ -21,6 +21,7 @@ export async function status(context: Context): Promise<void> {
 function human(s: Record<string, unknown>): string {
   const size = s['networkSize'] as { nodes: number; standardDeviation: number };
   const store = s['store'] as { records: number; bytes: number; providers: number };
+  const providers = s['providers'] as Record<string, string>;
   const transport = s['transport'] as { datagramsIn: number; datagramsOut: number };
   return columns(
     [
@@ -33,7 +34,7 @@ function human(s: Record<string, unknown>): string {
       ['contacts', `${s['contacts']} (${s['sessions']} sessions)`],
       ['network size', `about ${Math.round(size.nodes)} nodes (± ${Math.round(size.standardDeviation)})`],
       ['store', `${store.records} records, ${humanBytes(store.bytes)}, ${store.providers} provider entries`],
-      ['datagrams', `${transport.datagramsIn} in, ${transport.datagramsOut} out`],
+      ['datagrams', `${transport.datagramsIn} in, ${transport.datagramsOut} out (${providers['transport']})`],
       ['memory', humanBytes(Number(s['rssBytes']))],
     ],
     '',
