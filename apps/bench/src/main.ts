@@ -4,8 +4,21 @@ import { installPeers } from './processes.ts';
 import { Report } from './report.ts';
 
 const PEERS = ['hyperdht', 'libp2p-kad-dht', 'bittorrent-dht'];
-const SUITES = ['codec', 'wireguard', 'table', 'rpc', 'network'] as const;
+const SUITES = [
+  'codec',
+  'wireguard',
+  'table',
+  'erasure',
+  'storage',
+  'rpc',
+  'network',
+  'crosscheck',
+  'sim',
+] as const;
 type Suite = (typeof SUITES)[number];
+/** Suites that compare processes which `--only` chooses, and suites that compare Molia with itself. */
+const DRIVEN: readonly Suite[] = ['rpc', 'network'];
+const ALONE: readonly Suite[] = ['crosscheck', 'sim'];
 
 interface Options {
   json?: string;
@@ -13,6 +26,8 @@ interface Options {
   seconds: number;
   nodes: number;
   count: number;
+  records: number;
+  directory: string;
   only: string[];
 }
 
@@ -24,8 +39,7 @@ function positive(text: string): number {
 
 async function runSuite(suite: Suite, options: Options, report: Report): Promise<void> {
   const { runs, seconds, nodes, count, only: drivers } = options;
-  const needsPeers =
-    suite === 'codec' || suite === 'table' || suite === 'wireguard' || drivers.some((d) => d !== 'molia');
+  const needsPeers = DRIVEN.includes(suite) ? drivers.some((d) => d !== 'molia') : !ALONE.includes(suite);
   if (needsPeers) installPeers((line) => report.progress(line));
   switch (suite) {
     case 'codec':
@@ -34,11 +48,25 @@ async function runSuite(suite: Suite, options: Options, report: Report): Promise
       return (await import('./suites/wireguard.ts')).wireguard(report);
     case 'table':
       return (await import('./suites/table.ts')).table(report);
+    case 'erasure':
+      return (await import('./suites/erasure.ts')).erasure({ runs, seconds: seconds / 10 }, report);
+    case 'storage':
+      return (await import('./suites/storage.ts')).storage(
+        { records: options.records, seconds, runs, directory: options.directory },
+        report,
+      );
     case 'rpc':
       return (await import('./suites/rpc.ts')).rpc({ drivers, runs, seconds }, report);
     case 'network':
       return (await import('./suites/network.ts')).network(
         { drivers, runs, seconds, nodes, count, valueBytes: 200 },
+        report,
+      );
+    case 'sim':
+      return (await import('./suites/sim.ts')).simSuite({ nodes, lookups: count, runs }, report);
+    case 'crosscheck':
+      return (await import('./suites/crosscheck.ts')).crosscheckSuite(
+        { nodes, lookups: count, seed: 1 },
         report,
       );
   }
@@ -50,8 +78,10 @@ const program = new Command('bench')
   .option('--json <file>', 'write the figures, every run and the machine to a file')
   .option('--runs <n>', 'runs of each implementation; medians are reported', positive, 3)
   .option('--seconds <s>', 'length of each rate measurement', positive, 5)
-  .option('--nodes <n>', 'network: nodes', positive, 64)
-  .option('--count <n>', 'network: puts and gets', positive, 200)
+  .option('--nodes <n>', 'network, crosscheck, sim: nodes', positive, 64)
+  .option('--count <n>', 'network: puts and gets; crosscheck: finds and gets; sim: finds', positive, 200)
+  .option('--records <n>', 'storage: records', positive, 1_000_000)
+  .option('--directory <path>', 'storage: where on the disk to be measured', '.molia/bench')
   .addOption(
     new Option('--only <names>', 'implementations, separated by commas')
       .argParser((text) => text.split(','))
@@ -81,6 +111,18 @@ program
   .argument('<peers>')
   .action(async (role: string, driver: string, peers: string) => {
     await (await import('./worker.ts')).runWorker(role, driver, peers);
+  });
+
+program
+  .command('storage-worker', { hidden: true })
+  .argument('<step>')
+  .argument('<store>')
+  .argument('<path>')
+  .argument('<records>')
+  .argument('<seconds>')
+  .action(async (step: string, store: string, path: string, records: string, seconds: string) => {
+    const { storageWorker } = await import('./suites/storage.ts');
+    await storageWorker(step, store, path, Number(records), Number(seconds));
   });
 
 await program.parseAsync();

@@ -51,7 +51,7 @@ export class Report {
       v: 1,
       command: this.#command,
       date: new Date().toISOString(),
-      commit: git('rev-parse', '--short', 'HEAD'),
+      commit: commit(),
       machine: {
         cpu: cpus()[0]?.model ?? 'unknown',
         cores: cpus().length,
@@ -75,6 +75,11 @@ function number(value: number | undefined): string {
     : size >= 10
       ? value.toFixed(1)
       : value.toFixed(size >= 1 ? 2 : 3);
+}
+
+/** The commit that is checked out, shortened; `unknown` outside a repository. */
+export function commit(): string {
+  return git('rev-parse', '--short', 'HEAD');
 }
 
 function git(...argv: string[]): string {

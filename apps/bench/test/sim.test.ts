@@ -1,48 +1,19 @@
-import { readFileSync } from 'node:fs';
 import { createSeededRng, nobleCurves, toHex } from '@molia/core';
 import { createUdpTransport } from '@molia/dht';
 import { AmplificationWatch, LatencyMatrix, transportCases, watchNonces } from '@molia/sim';
 import { describe, expect, it } from 'vitest';
 import { Cluster } from '../src/sim/cluster.ts';
-import { htmlReport } from '../src/sim/report-html.ts';
-import { type Outcome, type ScenarioOptions, scenarios } from '../src/sim/scenarios.ts';
 import { type Crypto, realCrypto, type StackNode, stubCrypto } from '../src/sim/stack.ts';
+import { run } from './scenario-run.ts';
 
-interface KnownFailure {
-  readonly scenario: string;
-  readonly figure: string;
-  readonly least: number;
-  readonly why: string;
-}
-
-const knownFailures: KnownFailure[] = JSON.parse(
-  readFileSync(new URL('known-failures.json', import.meta.url), 'utf8'),
-);
 const matrix = LatencyMatrix.plane(40, 60, createSeededRng(1));
-
-function run(name: string, options: Partial<ScenarioOptions> = {}): Outcome {
-  const scenario = scenarios[name];
-  if (scenario === undefined) throw new Error(name);
-  const nodes = options.nodes ?? 60;
-  const seed = options.seed ?? 1;
-  return scenario({
-    nodes,
-    seed,
-    matrix,
-    baseline: false,
-    lookups: 60,
-    replay: `npm run sim -- ${name} --nodes ${nodes} --seed ${seed}`,
-    progress: () => {},
-    ...options,
-  });
-}
 
 function history(crypto: Crypto): { digest: string; delivered: number; found: number } {
   const cluster = new Cluster({ nodes: 10, seed: 5, matrix, crypto, settleMs: 3_000 });
   cluster.populate();
-  const put = cluster.put(cluster.nodes[1] as NonNullable<(typeof cluster.nodes)[number]>);
+  const put = cluster.put(1);
   cluster.simulator.run(3_000);
-  const get = cluster.get(cluster.nodes[8] as NonNullable<(typeof cluster.nodes)[number]>, put.target);
+  const get = cluster.get(8, put.target);
   cluster.simulator.run(3_000);
   expect(cluster.violations).toEqual([]);
   return {
@@ -73,7 +44,7 @@ describe('a network of full stacks', () => {
     const key = new Uint8Array(32).fill(7);
     const others: StackNode[] = [];
     for (let i = 0; i < 8; i++) {
-      const node = cluster.join(key);
+      const node = cluster.node(cluster.join({ presharedKey: key }));
       // The second and later ones also hear of one of their own.
       const friend = others[0];
       if (friend !== undefined)
@@ -88,7 +59,7 @@ describe('a network of full stacks', () => {
         .contacts()
         .filter((contact) => contact.bucket >= 0)
         .map((contact) => toHex(contact.id));
-    for (const node of cluster.alive) {
+    for (const node of cluster.alive.map((host) => cluster.node(host))) {
       const isStranger = strangers.has(toHex(node.identity.id));
       const known = inTable(node);
       expect(known.length).toBeGreaterThan(3);
@@ -126,48 +97,6 @@ describe('invariants', () => {
     expect(crypto.cipher.counts.seals).toBeGreaterThan(1_000);
     expect(found).toEqual([]);
     expect(cluster.violations).toEqual([]);
-  });
-});
-
-describe('scenarios', () => {
-  it('steady: what was put is found, and the 20 closest are named, with a tenth of the nodes gone', () => {
-    const { figures, failures } = run('steady');
-    expect(failures).toEqual([]);
-    expect(figures['gets that found']).toBeGreaterThan(0.97);
-    expect(figures['recall of a find']).toBeGreaterThan(0.95);
-    expect(figures['first answer P50 ms']).toBeLessThan(400);
-  });
-
-  it('churn: most gets find while 30 % of the nodes are replaced every minute', () => {
-    const { figures, failures } = run('churn');
-    expect(failures).toEqual([]);
-    expect(figures['gets that found']).toBeGreaterThan(0.9);
-  });
-
-  it('partition: each half goes on, and both sides write', () => {
-    const { figures, failures } = run('partition');
-    expect(failures).toEqual([]);
-    expect(figures['puts while split that reached their holders']).toBeGreaterThan(0.97);
-    for (const { scenario, figure, least, why } of knownFailures) {
-      // Once it holds, the entry has to go.
-      if (scenario === 'partition') expect(figures[figure], why).toBeLessThan(least);
-    }
-  });
-
-  it('mute: records are still found when 60 % of the nodes say nothing any more', () => {
-    const { figures, failures } = run('mute');
-    expect(failures).toEqual([]);
-    expect(figures['found before']).toBeGreaterThan(0.97);
-    expect(figures['found 2 min later']).toBeGreaterThan(0.97);
-  });
-
-  it('make a page that stands alone', () => {
-    const outcome = run('steady', { nodes: 30, lookups: 20 });
-    const page = htmlReport('npm run sim -- steady', [{ name: 'Molia <&>', outcome }]);
-    expect(page).toContain('<polyline');
-    expect(page).toContain('Molia &#60;&#38;&#62;');
-    expect(page).not.toMatch(/src=|href=|<script/);
-    expect(page.match(/points="([^"]+)"/)?.[1]).toMatch(/^[\d.]+,[\d.]+( |$)/);
   });
 });
 

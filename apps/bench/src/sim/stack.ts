@@ -24,7 +24,7 @@ export interface Crypto {
   readonly name: 'real' | 'stub';
   readonly curves: Curves;
   readonly cipher: Cipher;
-  /** The identity of 32 bytes that the host's own chance drew. */
+  /** The identity of a seed of 32 bytes. */
   identity(seed: Uint8Array): Identity;
 }
 
@@ -45,11 +45,16 @@ export function stubCrypto(keysFrom?: Curves): Crypto & { readonly cipher: StubC
 
 export interface StackOptions {
   readonly crypto: Crypto;
+  readonly identity: Identity;
   /** 32 bytes. */
   readonly presharedKey?: Uint8Array;
   readonly tuning?: Partial<Tuning>;
   readonly client?: boolean;
   readonly recordsMax?: number;
+  /** The records of an earlier life on this host; none when missing. */
+  readonly store?: RecordStore;
+  /** Hears of every datagram handed to the socket; the bytes are borrowed. */
+  readonly onSend?: (endpoint: Uint8Array, endpointOffset: number) => void;
   /** The slot and its bytes are borrowed. */
   readonly onEvent: (node: StackNode, event: KademliaEvent) => void;
 }
@@ -69,18 +74,18 @@ export class StackNode implements SimNode {
   readonly #carrier: TransportHost;
 
   constructor(host: SimHost, options: StackOptions) {
-    const seed = new Uint8Array(32);
-    host.rng.fill(seed, 0, 32);
     const { crypto } = options;
     this.host = host.index;
-    this.identity = crypto.identity(seed);
+    this.identity = options.identity;
     this.endpoint = host.endpoint;
-    this.store = createMemoryStore({
-      id: this.identity.id,
-      rng: host.rng,
-      countMax: options.recordsMax ?? 4096,
-      bytesMax: 4 * 2 ** 20,
-    });
+    this.store =
+      options.store ??
+      createMemoryStore({
+        id: this.identity.id,
+        rng: host.rng,
+        countMax: options.recordsMax ?? 4096,
+        bytesMax: 4 * 2 ** 20,
+      });
     this.#shard = new Shard({
       identity: this.identity,
       presharedKey: options.presharedKey ?? PUBLIC,
@@ -88,7 +93,7 @@ export class StackNode implements SimNode {
       cipher: crypto.cipher,
       rng: host.rng,
       clock: host,
-      transport: carrierOf(host),
+      transport: carrierOf(host, options.onSend),
       store: this.store,
       client: options.client ?? false,
       peersMax: PEERS_MAX,
@@ -133,14 +138,16 @@ export class StackNode implements SimNode {
   }
 }
 
-function carrierOf(host: SimHost): Transport {
+function carrierOf(host: SimHost, onSend: StackOptions['onSend']): Transport {
   return {
     apiVersion: 1,
     scheme: 'sim',
     datagramBytesMax: 1452,
     open: async () => [],
-    send: (_path, endpoint, endpointOffset, bytes, offset, length) =>
-      host.send(endpoint, endpointOffset, bytes, offset, length),
+    send: (_path, endpoint, endpointOffset, bytes, offset, length) => {
+      onSend?.(endpoint, endpointOffset);
+      host.send(endpoint, endpointOffset, bytes, offset, length);
+    },
     stats: () => NO_STATS,
     close: async () => {},
   };
