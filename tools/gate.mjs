@@ -6,54 +6,19 @@
 // TypeScript is bundled first (condition molia-src), then a child runs it with a young generation too large to be
 // scavenged inside a window. Prints one JSON line and exits with 1 when an operation exceeds its `bytesMax`.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { buildSync } from 'esbuild';
+import { bundle } from './bundle.mjs';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 // Both semi-space flags are needed: the minimum alone is capped at 16 MB.
 const FLAGS = ['--expose-gc', '--min-semi-space-size=64', '--max-semi-space-size=64'];
-/** These stay outside a bundle: they load native code relative to their own files. */
-const NATIVE = ['sodium-native', 'node-datachannel'];
-
-/** The nearest folder above a file that holds node_modules: what a bundle leaves outside resolves from there. */
-function modulesFolder(file) {
-  for (let folder = dirname(file); folder !== dirname(folder); folder = dirname(folder)) {
-    const candidate = join(folder, 'node_modules');
-    if (existsSync(candidate)) return candidate;
-  }
-  throw new Error(`no node_modules above ${file}: run the install first`);
-}
-
-function bundle(file, outfile) {
-  buildSync({
-    entryPoints: [file],
-    outfile,
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'es2022',
-    conditions: ['molia-src'],
-    external: NATIVE,
-    // A bundled CommonJS dependency asks for Node's own modules by require.
-    banner: {
-      js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);",
-    },
-    logLevel: 'error',
-  });
-}
-
 function main(argument) {
   if (argument === undefined) throw new Error('usage: node tools/gate.mjs <file.gate.ts>');
   const file = resolve(argument.startsWith('file:') ? fileURLToPath(argument) : argument);
-  const cache = join(modulesFolder(file), '.cache');
-  mkdirSync(cache, { recursive: true });
-  const folder = mkdtempSync(join(cache, 'gate-'));
+  const bundled = bundle(file);
   try {
-    const outfile = join(folder, `${basename(file).replace(/\.[^.]+$/, '')}.mjs`);
-    bundle(file, outfile);
-    const child = spawnSync(process.execPath, [...FLAGS, join(HERE, 'gate-child.mjs'), outfile], {
+    const child = spawnSync(process.execPath, [...FLAGS, join(HERE, 'gate-child.mjs'), bundled.path], {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'inherit'],
     });
@@ -62,7 +27,7 @@ function main(argument) {
     const results = JSON.parse(child.stdout);
     return results.every((result) => result.bytesPerOperation <= result.bytesMax) ? 0 : 1;
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    bundled.remove();
   }
 }
 

@@ -170,13 +170,16 @@ switch (what) {
     become(process.execPath, [...vitest, ...(args.length ? args : ['fuzz']), '--testTimeout=3600000']);
     break;
   case 'long':
-    // What waits on real clocks: WireGuard's own 120-second rekey against wireguard-go.
+    // What waits on real clocks (WireGuard's own 120-second rekey against wireguard-go), tens of thousands of crashes, and a
+    // blob of 256 MiB in 20 processes.
     install();
     build();
     env.MOLIA_LONG = '1';
     become(process.execPath, [
       ...vitest,
-      ...(args.length ? args : ['packages/wireguard/test/interop']),
+      ...(args.length
+        ? args
+        : ['packages/wireguard/test/interop', 'packages/storage-wal/test', 'apps/node/test/e2e/blob']),
       '--testTimeout=600000',
     ]);
     break;

@@ -8,7 +8,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { root, run, trackedFiles } from './repository.ts';
+import { manifest, root, run, trackedFiles } from './repository.ts';
 
 const work = mkdtempSync(join(tmpdir(), 'molia-readme-'));
 afterAll(() => rmSync(work, { recursive: true, force: true }));
@@ -65,7 +65,14 @@ describe('TypeScript examples', () => {
 /** A package cannot resolve its own name through node_modules. */
 function selfAlias(file: string): Record<string, string> {
   const dir = file.slice(0, file.lastIndexOf('/'));
-  return { [`@molia/${dir.split('/')[1]}`]: join(root, dir, 'src/index.ts') };
+  const { name, exports } = manifest(dir);
+  const entries = Object.entries(exports ?? {}).filter(([key]) => !key.endsWith('.json'));
+  return Object.fromEntries(
+    entries.map(([key, entry]) => [
+      name + key.slice(1),
+      join(root, dir, (entry as { 'molia-src': string })['molia-src']),
+    ]),
+  );
 }
 
 describe('the front README in a terminal', () => {
