@@ -81,6 +81,7 @@ const COUNTERS = [
   'pathsStale',
   'pumpsDeferred',
   'timersFired',
+  'stalls',
 ] as const;
 const C = {
   DATAGRAMS_RECEIVED: 0,
@@ -91,6 +92,7 @@ const C = {
   PATHS_STALE: 5,
   PUMPS_DEFERRED: 6,
   TIMERS_FIRED: 7,
+  STALLS: 8,
 } as const;
 
 /**
@@ -98,6 +100,10 @@ const C = {
  * addon up to 512, so this covers the 4096 that a socket's buffer may hold.
  */
 const EXPIRE_TURNS_MAX = 128;
+/** A timer this late says that the process itself stood still, and so perhaps did the ones it asked: on one machine they often do. */
+const STALL_MS = 20;
+/** The deadlines that passed meanwhile get as long again, and no longer than this. */
+const STALL_GRACE_MS_MAX = 1_000;
 const NEVER = Number.POSITIVE_INFINITY;
 
 export class Shard {
@@ -118,6 +124,8 @@ export class Shard {
   /** Turns that a passed deadline may still wait; 0 = none has passed. */
   #expiring = 0;
   #receivedBefore = 0;
+  /** After a stall: deadlines wait for the timer that is armed, whatever it was armed for. */
+  #graced = false;
   #closed = false;
   #timer: unknown;
   #timerAt = NEVER;
@@ -302,7 +310,7 @@ export class Shard {
 
   /** An armed timer that is early enough stays: an early call is harmless. */
   #arm(now: Millis, delay: number): void {
-    if (delay >= IDLE || now + delay >= this.#timerAt) return;
+    if (this.#graced || delay >= IDLE || now + delay >= this.#timerAt) return;
     this.#disarm();
     this.#timerAt = now + delay;
     this.#timer = this.#clock.setTimer(this.#fire, delay);
@@ -315,10 +323,18 @@ export class Shard {
   }
 
   readonly #fire = (): void => {
+    const now = this.#clock.now();
+    const late = now - this.#timerAt;
+    const wasGraced = this.#graced;
     this.#timerAt = NEVER;
+    this.#graced = false;
     if (this.#closed) return;
     this.counters.add(C.TIMERS_FIRED, 1);
-    this.#expire();
+    // Once a stall: a process that is late with every turn still has its timeouts.
+    if (late < STALL_MS || wasGraced) return this.#expire();
+    this.counters.add(C.STALLS, 1);
+    this.#arm(now, Math.min(late, STALL_GRACE_MS_MAX));
+    this.#graced = true;
   };
 
   /**
@@ -326,7 +342,7 @@ export class Shard {
    * held up would otherwise give up requests whose answers it has only not read yet.
    */
   #expire(): void {
-    if (this.#expiring > 0) return;
+    if (this.#expiring > 0 || this.#graced) return;
     this.#expiring = EXPIRE_TURNS_MAX;
     this.#receivedBefore = this.counters.values[C.DATAGRAMS_RECEIVED] as number;
     this.#clock.defer(this.#expireTurn);
