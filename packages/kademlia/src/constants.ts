@@ -15,6 +15,9 @@ export const FAR_BUCKETS: readonly number[] = [128, 64, 40];
 /** Nobody is late before the first, and nobody is waited for longer than the second (docs/spec/routing.md). */
 export const RTO_MS_MIN = 50;
 export const RTO_MS_MAX = 800;
+/** Contacts of one network (IPv4 /24, IPv6 /48) in a bucket and in the table: what one owner's addresses may take of it. */
+export const NETWORK_PER_BUCKET_MAX = 2;
+export const NETWORK_PER_TABLE_MAX = 10;
 /** An answer that comes so long after its request was given up is read all the same. */
 export const LINGER_MS = 1_000;
 /** Requests to one peer within a lookup: one and a retry. */
@@ -190,6 +193,7 @@ export const DEFAULTS: Tuning = Object.freeze({
   // 15 of 20: the last few are the slow ones, and each of the 15 alone keeps the record alive.
   holdersEarly: 0.75,
   proximity: true,
+  diversity: true,
   fixedTimeoutMs: 0,
   resend: true,
   endgame: true,

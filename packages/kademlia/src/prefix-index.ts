@@ -5,6 +5,7 @@
  */
 import { grow, NONE } from '@molia/core';
 import { type Contacts, wordAt } from './contacts.ts';
+import { neighboursAmong } from './diversity.ts';
 
 /** Ranges up to this length are sorted by insertion. */
 const LEAF = 6;
@@ -58,6 +59,11 @@ export class PrefixIndex {
     this.rows.copyWithin(at, at + 1, this.used);
     this.used--;
     return true;
+  }
+
+  /** How many are of the network that the first `bytes` of the contacts' endpoint at `offset` name. */
+  neighbours(offset: number, bytes: number): number {
+    return neighboursAmong(this.contacts.endpoints, offset, bytes, this.rows, this.used);
   }
 
   /**

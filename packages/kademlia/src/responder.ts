@@ -217,7 +217,7 @@ export class Responder {
     const { shared } = this;
     const known = ContactFlag.TABLE | ContactFlag.CACHED | ContactFlag.CLIENT | ContactFlag.QUEUED;
     if (((shared.contacts.flags[row] as number) & known) !== 0) return;
-    if (shared.table.isThin(row) || ((shared.contacts.flags[row] as number) & ContactFlag.LOST) !== 0) {
+    if (shared.table.hasRoom(row) || ((shared.contacts.flags[row] as number) & ContactFlag.LOST) !== 0) {
       shared.probe(row);
     }
     // Who has lost contacts listens to strangers: they may come from beyond the rift.

@@ -133,7 +133,7 @@ export class Shared {
     this.nodeRecord = options.nodeRecord;
     this.wallMsAtZero = options.wallMsAtZero;
     this.contacts = new Contacts(tuning.contactsMax, options.rng.u32());
-    this.table = new Table(this.contacts, options.identity.id, tuning.k, tuning.proximity);
+    this.table = new Table(this.contacts, options.identity.id, tuning.k, tuning.proximity, tuning.diversity);
     this.lost = new Lost(this.contacts, options.rng);
     this.requests = new Requests(tuning.requestsMax, options.rng);
     this.roundTrips = new RoundTrips(this.contacts, options.rng, tuning.fixedTimeoutMs);

@@ -4,16 +4,19 @@
  * bucket keeps it in a replacement cache while the oldest silent contact is pinged. The three farthest buckets are
  * larger and prefer near contacts by self-measured round trip. It sends nothing: it says whom to ping.
  */
-import { grow, type Millis, NONE } from '@molia/core';
+import { ENDPOINT_BYTES, grow, type Millis, NONE } from '@molia/core';
 import {
   FAILURES_MAX,
   FAR_BUCKETS,
+  NETWORK_PER_BUCKET_MAX,
+  NETWORK_PER_TABLE_MAX,
   REPLACEMENTS_MAX,
   RTT_SWAP_FADE_MS,
   RTT_SWAP_MIN,
   SILENT_MS,
 } from './constants.ts';
 import { ContactFlag, type Contacts } from './contacts.ts';
+import { neighboursAmong, networkBytes } from './diversity.ts';
 import { PrefixIndex } from './prefix-index.ts';
 
 interface Bucket {
@@ -37,6 +40,8 @@ export const Change = {
   /** It took the place of a slower contact. */
   SWAPPED: 3,
   REMOVED: 4,
+  /** Its network has its share of the bucket or of the table already. */
+  CROWDED: 5,
 } as const;
 
 export class Table {
@@ -48,11 +53,13 @@ export class Table {
   private readonly k: number;
   /** Capacities of the buckets that prefer near contacts. */
   private readonly far: readonly number[];
+  private readonly diversity: boolean;
   private readonly buckets: (Bucket | undefined)[] = [];
 
   /** `self` is our 32-byte id. */
-  constructor(contacts: Contacts, self: Uint8Array, k: number, proximity = true) {
+  constructor(contacts: Contacts, self: Uint8Array, k: number, proximity = true, diversity = true) {
     this.far = proximity ? FAR_BUCKETS : [];
+    this.diversity = diversity;
     this.contacts = contacts;
     this.self = self;
     this.k = k;
@@ -88,10 +95,10 @@ export class Table {
     return this.bucketOf(row) < this.far.length;
   }
 
-  /** Whether the bucket of this contact holds fewer than K: then whoever asks us is worth a probe. */
-  isThin(row: number): boolean {
-    const bucket = this.bucketOf(row);
-    return bucket < 256 && this.countOf(bucket) < this.k;
+  /** Whether the bucket of this contact holds fewer than K, and its network may have one more: then it is worth a probe when it asks us. */
+  hasRoom(row: number): boolean {
+    const at = this.bucketOf(row);
+    return at < 256 && this.countOf(at) < this.k && !this.isCrowded(this.bucket(at), row);
   }
 
   /** Whether fewer than K contacts lie in nearer buckets: its bucket is part of our neighbourhood. */
@@ -110,6 +117,7 @@ export class Table {
     const at = this.bucketOf(row);
     if (at >= 256) return Change.NONE;
     const bucket = this.bucket(at);
+    if (this.isCrowded(bucket, row)) return Change.CROWDED;
     if (bucket.count < this.capacityOf(at)) {
       this.uncache(bucket, row);
       this.enter(now, bucket, row);
@@ -218,11 +226,24 @@ export class Table {
   private promote(now: Millis, bucket: Bucket): void {
     for (let i = bucket.cached - 1; i >= 0; i--) {
       const row = bucket.cache[i] as number;
-      if ((this.contacts.failures[row] as number) > 0) continue;
+      if ((this.contacts.failures[row] as number) > 0 || this.isCrowded(bucket, row)) continue;
       this.enter(now, bucket, row);
       this.uncache(bucket, row);
       return;
     }
+  }
+
+  /** Whether the network of `row` has as many contacts as one may in the bucket or in the table. */
+  private isCrowded(bucket: Bucket, row: number): boolean {
+    if (!this.diversity) return false;
+    const { endpoints } = this.contacts;
+    const offset = row * ENDPOINT_BYTES;
+    const bytes = networkBytes(endpoints, offset);
+    if (bytes === 0) return false;
+    const here = neighboursAmong(endpoints, offset, bytes, bucket.rows, bucket.count);
+    if (here >= NETWORK_PER_BUCKET_MAX) return true;
+    if (here === 0 && this.index.length < NETWORK_PER_TABLE_MAX) return false;
+    return this.index.neighbours(offset, bytes) >= NETWORK_PER_TABLE_MAX;
   }
 
   /** NICE: the slowest gives way to a nearer newcomer, the less readily the longer it is known. */

@@ -81,6 +81,8 @@ export interface Tuning {
   readonly holdersEarly: number;
   /** Larger far buckets that prefer near contacts. `false` = buckets of `k`, oldest first, as in the 2002 paper. */
   readonly proximity: boolean;
+  /** At most 2 contacts of one network (IPv4 /24, IPv6 /48) in a bucket and 10 in the table. */
+  readonly diversity: boolean;
   /** A request is late and dead after this long, whoever is asked; 0 = by each contact's own round trips. */
   readonly fixedTimeoutMs: number;
   /** An overdue peer is asked again while its first answer is still welcome. `false` = once the first request is dead. */

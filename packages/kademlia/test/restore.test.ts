@@ -4,6 +4,12 @@ import { createKademlia, createMemoryStore, type Kademlia, type Peers } from '@m
 import { expect, it } from 'vitest';
 
 const ENDPOINT = Uint8Array.from({ length: 19 }, (_, i) => (i === 0 ? 4 : i));
+/** In networks as different as the keys. */
+const endpointOf = (key: Uint8Array): Uint8Array => {
+  const endpoint = ENDPOINT.slice();
+  endpoint.set([32, ...key.subarray(0, 3)], 1);
+  return endpoint;
+};
 const nobody: Peers = {
   open: () => -1,
   identity: () => false,
@@ -35,7 +41,7 @@ it('restores contacts within the limits of their buckets, with what was known of
     return key;
   });
   const entered = keys.filter((key, i) =>
-    kademlia.restoreContact(5_000 + i, key, ENDPOINT, 40, 3, i % 2 === 0 ? nodeIdOf(key) : undefined),
+    kademlia.restoreContact(5_000 + i, key, endpointOf(key), 40, 3, i % 2 === 0 ? nodeIdOf(key) : undefined),
   );
   expect(kademlia.contactCount).toBe(entered.length);
   const { buckets } = kademlia.stats();

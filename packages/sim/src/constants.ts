@@ -10,11 +10,16 @@ export const WALL_MS_AT_ZERO = 1_800_000_000_000;
 export const PORT_DEFAULT = 4_000;
 /** IPv4 and UDP headers: what a datagram costs on the wire beyond its bytes. */
 export const HEADER_BYTES = 28;
-/** First address of hosts (11.0.0.0), of NAT boxes (80.0.0.0) and of hosts behind one (10.0.0.0); 2^22 of each at most. */
-export const HOST_ADDRESS = 0x0b000000;
-export const NAT_ADDRESS = 0x50000000;
+/**
+ * What addresses are numbered from: hosts behind a NAT box (10.0.0.0), hosts whose addresses follow each other (13.0.0.0), hosts of the
+ * public internet and NAT boxes, 2^22 of each at most. The latter two are seen strewn over 2^28 addresses (32.0.0.0 to 47.255.255.255,
+ * 80.0.0.0 to 95.255.255.255), so that two of them rarely share a network.
+ */
 export const PRIVATE_ADDRESS = 0x0a000000;
-/** Numbers that stand for IPv6 addresses by host; below `NAT_ADDRESS`, and nobody's in IPv4. */
+export const BLOCK_ADDRESS = 0x0d000000;
+export const HOST_ADDRESS = 0x20000000;
+export const NAT_ADDRESS = 0x50000000;
+/** Numbers that stand for IPv6 addresses by host; nobody's in IPv4. */
 export const V6_ADDRESS = 0x0c000000;
 /** A million at once, and room for those who come while others go: a new node on a new host. */
 export const HOSTS_MAX = 2 ** 22;

@@ -9,9 +9,10 @@
  * Refuses nothing loudly: what cannot be carried is counted by cause.
  */
 import { ENDPOINT_BYTES, grow, NONE } from '@molia/core';
-import { addressAt, isV6, portAt, writeEndpointAt } from './addresses.ts';
+import { addressAt, addressBase, isV6, portAt, writeEndpointAt } from './addresses.ts';
 import { Clock } from './clock.ts';
 import {
+  BLOCK_ADDRESS,
   GROUPS_MAX,
   HOST_ADDRESS,
   HOSTS_MAX,
@@ -77,6 +78,8 @@ export interface PlaceOptions {
   readonly port?: number;
   /** It has an open IPv6 address beside its IPv4 one, past any NAT box. */
   readonly v6?: boolean;
+  /** Its IPv4 address follows those of other such hosts, as one operator has them; else no two hosts are neighbours. */
+  readonly inBlock?: boolean;
 }
 
 export class Network {
@@ -107,6 +110,7 @@ export class Network {
   #nat: Int32Array = new Int32Array(0);
   /** 1 = also has an IPv6 address. */
   #hasV6: Uint8Array = new Uint8Array(0);
+  #inBlock: Uint8Array = new Uint8Array(0);
   #group: Uint8Array = new Uint8Array(0);
   #generator: Int32Array = new Int32Array(0);
   /** Host that stands for the place of each NAT box. */
@@ -140,7 +144,7 @@ export class Network {
   }
 
   /** One more host, up; its index. */
-  addHost({ row, link, nat = NONE, port = PORT_DEFAULT, v6 = false }: PlaceOptions): number {
+  addHost({ row, link, nat = NONE, port = PORT_DEFAULT, v6 = false, inBlock = false }: PlaceOptions): number {
     const host = this.#count++;
     if (host >= HOSTS_MAX) throw new RangeError(`a simulation has at most ${HOSTS_MAX} hosts`);
     if (host >= this.state.length) this.#resize(Math.max(64, host * 2));
@@ -149,6 +153,7 @@ export class Network {
     this.#port[host] = port;
     this.#nat[host] = nat;
     this.#hasV6[host] = v6 ? 1 : 0;
+    this.#inBlock[host] = inBlock ? 1 : 0;
     this.#generator[host] = generator;
     for (let box = nat; box !== NONE; box = this.nats.parent(box)) this.#site[box] ??= host;
     this.links.set(host, link, generator);
@@ -287,9 +292,8 @@ export class Network {
       address = this.nats.address(row);
       port = this.nats.port(row);
     }
-    const host = isV6(address)
-      ? address - V6_ADDRESS
-      : address - (address >= HOST_ADDRESS ? HOST_ADDRESS : PRIVATE_ADDRESS);
+    const base = addressBase(address);
+    const host = address - (isV6(address) ? V6_ADDRESS : base === NONE ? PRIVATE_ADDRESS : base);
     if (host >= this.#count || port !== this.#port[host]) return this.#loseAt(Drop.UNREACHABLE);
     if (this.links.loses(host)) return this.#loseAt(Drop.LINK_LOSS);
     return host;
@@ -325,15 +329,22 @@ export class Network {
   }
 
   #address(host: number): number {
-    return (this.#nat[host] === NONE ? HOST_ADDRESS : PRIVATE_ADDRESS) + host;
+    if (this.#nat[host] !== NONE) return PRIVATE_ADDRESS + host;
+    return (this.#inBlock[host] === 1 ? BLOCK_ADDRESS : HOST_ADDRESS) + host;
+  }
+
+  /** The public host that has the 19-byte endpoint at `offset`, or whose box does; `NONE` when nobody has. */
+  hostAt(endpoint: Uint8Array, offset: number): number {
+    const address = addressAt(endpoint, offset);
+    return address === NONE ? NONE : this.siteOf(address);
   }
 
   /** The host whose place an address has; `NONE` when nobody public has it. */
   siteOf(address: number): number {
     if (address >= NAT_ADDRESS) return this.#site[address - NAT_ADDRESS] ?? NONE;
     if (isV6(address)) return this.#hasV6[address - V6_ADDRESS] === 1 ? address - V6_ADDRESS : NONE;
-    const host = address - HOST_ADDRESS;
-    return host >= 0 && host < this.#count && this.#nat[host] === NONE ? host : NONE;
+    const host = address - addressBase(address);
+    return host >= 0 && host < this.#count && address === this.#address(host) ? host : NONE;
   }
 
   /** `clock.result` becomes the microseconds, one way, of an idle path. */
@@ -375,6 +386,7 @@ export class Network {
     this.#port = grow(this.#port, rows);
     this.#nat = grow(this.#nat, rows);
     this.#hasV6 = grow(this.#hasV6, rows);
+    this.#inBlock = grow(this.#inBlock, rows);
     this.#group = grow(this.#group, rows);
     this.#generator = grow(this.#generator, rows);
     this.links.resize(rows);

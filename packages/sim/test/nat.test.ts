@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { HOST_ADDRESS } from '../src/constants.ts';
 import { Drop, NAT_CLASSES, type NatClass, PERFECT_LINK, type Simulator } from '../src/index.ts';
 import { type Chatter, chatter, hosts, simulator, text } from './chatter.ts';
 
@@ -85,7 +86,7 @@ describe('NAT boxes', () => {
       const { nats } = sim.network;
       const outside = endpointOf(a.arrivals[0]?.from as string);
       const port = ((outside[17] as number) << 8) | (outside[18] as number);
-      const remote = 0x0b000000 + a.host.index;
+      const remote = HOST_ADDRESS + a.host.index;
       return [4000, 4001].map((from) => (nats.inbound(100, 0, port, remote, from) >= 0 ? 1 : 0));
     };
     expect(run('restricted')).toEqual([1, 1]);
@@ -140,7 +141,7 @@ describe('NAT boxes', () => {
     expect(inside.arrivals.map((arrival) => arrival.first)).toEqual([133]);
     expect(sim.network.nats.mappings).toBe(2);
     // The public side is the carrier's box, which was made first.
-    expect(a.arrivals[0]?.from.startsWith('80.0.0.0:')).toBe(true);
+    expect(/^(8\d|9[0-5])\./.test(a.arrivals[0]?.from ?? '')).toBe(true);
   });
 
   it('reuse what lapsed instead of growing without end', () => {

@@ -12,6 +12,8 @@ export const ABLATIONS: Readonly<Record<string, Partial<Tuning>>> = Object.freez
   resend: { resend: false },
   /** α at a time to the end. */
   endgame: { endgame: false },
+  /** Any number of contacts of one network. */
+  diversity: { diversity: false },
   /** No store before the search has ended. */
   'early-stores': { earlyStores: false },
 });

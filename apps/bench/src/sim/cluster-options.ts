@@ -63,6 +63,8 @@ export interface JoinOptions {
   readonly presharedKey?: Uint8Array;
   readonly link?: AccessClass;
   readonly row?: number;
+  /** Its address follows those of other such nodes: one owner's block. */
+  readonly inBlock?: boolean;
   /** Seed of its identity, 32 bytes. */
   readonly seed?: Uint8Array;
   /** Hosts that it joins through; three at random when missing. */

@@ -117,7 +117,7 @@ export class Cluster {
     const row = options.row ?? this.simulator.rng.u32() % this.#options.matrix.rows;
     const link = options.link ?? this.#drawLink();
     const through = options.through ?? this.#drawSeeds();
-    const host = this.#addHost(row, link, options.seed);
+    const host = this.#addHost(row, link, options.seed, options.inBlock);
     this.#enter(host, through, [], {
       ...(options.presharedKey === undefined ? {} : { presharedKey: options.presharedKey }),
     });
@@ -325,9 +325,7 @@ export class Cluster {
 
   /** The host behind a 19-byte endpoint, or `NONE`. */
   hostAt(endpoint: Uint8Array, offset: number): number {
-    let address = 0;
-    for (let i = 1; i <= 4; i++) address = address * 256 + (endpoint[offset + i] as number);
-    return this.simulator.network.siteOf(address);
+    return this.simulator.network.hostAt(endpoint, offset);
   }
 
   /** Share of the closest live nodes to its own id that each node's table names, averaged over some nodes. */
@@ -355,9 +353,9 @@ export class Cluster {
     return this.population.isLive(host) && this.simulator.network.state[host] === HostState.UP;
   }
 
-  #addHost(row: number, link: AccessClass, given?: Uint8Array): number {
+  #addHost(row: number, link: AccessClass, given?: Uint8Array, inBlock = false): number {
     const { simulator } = this;
-    const host = simulator.addHost({ row, link });
+    const host = simulator.addHost({ row, link, inBlock });
     const seed = given ?? new Uint8Array(32);
     if (given === undefined) simulator.rngOfHost(host).fill(seed, 0, 32);
     const { publicKey, id } = this.#crypto.identity(seed);

@@ -118,7 +118,9 @@ export const eclipse: Scenario = {
         do {
           simulator.rng.fill(seed, 0, 32);
         } while (sharedBits(createStubIdentity(seed).id, id) !== bucket);
-        hostile.add(cluster.join({ seed: seed.slice(), link: PERFECT_LINK, through: [victim] }));
+        hostile.add(
+          cluster.join({ seed: seed.slice(), link: PERFECT_LINK, inBlock: true, through: [victim] }),
+        );
         simulator.run(5);
       }
       stage.tell('flooding', bucket / buckets.length);
