@@ -1,6 +1,7 @@
 /** What the blob operations need of the node that runs them. */
 import type { Rng } from '@molia/core';
 import type { Call } from './call.ts';
+import { BLOB_PATIENCE_MS, BLOB_PAUSE_MS_MIN } from './constants.ts';
 import type { Context } from './context.ts';
 import { dhtError, isMoliaError } from './errors.ts';
 
@@ -48,6 +49,19 @@ export class Scope implements Failing {
     }
   }
 
+  /** Resolves after so long; rejects when the scope fails first. */
+  pause(ms: number): Promise<void> {
+    let end: (error: Error) => void = () => {};
+    const paused = new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(resolve, ms);
+      end = (error) => {
+        clearTimeout(timer);
+        reject(error);
+      };
+    });
+    return this.run({ fail: end }, () => paused);
+  }
+
   /** `promise`, unless the scope fails first; one at a time. */
   race<T>(promise: Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
@@ -57,6 +71,33 @@ export class Scope implements Failing {
     }).finally(() => {
       this.#onFail = undefined;
     });
+  }
+}
+
+/**
+ * Runs one request, and again while hardly anybody answers it: that says nothing of what was asked for, only that the network or this
+ * machine stood still. Rejects as `work` does, with what the last try said.
+ */
+export async function patiently<T>(
+  host: BlobHost,
+  what: string,
+  scope: Scope,
+  work: (call: Call) => Promise<T>,
+): Promise<T> {
+  const giveUpAt = performance.now() + BLOB_PATIENCE_MS;
+  for (let pauseMs = BLOB_PAUSE_MS_MIN; ; pauseMs *= 2) {
+    let silent = false;
+    try {
+      return await host.call(what, scope, (call) =>
+        work(call).finally(() => {
+          silent = call.asked > 0 && call.answered * 2 < call.asked;
+        }),
+      );
+    } catch (error) {
+      if (!silent || scope.error !== undefined || performance.now() + pauseMs > giveUpAt) throw error;
+      if (isMoliaError(error, 'CLOSED')) throw error;
+    }
+    await scope.pause(pauseMs);
   }
 }
 

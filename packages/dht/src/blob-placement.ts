@@ -6,7 +6,7 @@
 import { compareDistance, toHex } from '@molia/core';
 import { type ContactInfo, Outcome } from '@molia/kademlia';
 import { createImmutable } from '@molia/wire';
-import { type BlobHost, isOver, type Scope } from './blob-host.ts';
+import { type BlobHost, isOver, patiently, type Scope } from './blob-host.ts';
 import type { Call } from './call.ts';
 import * as limits from './constants.ts';
 import { type Context, short } from './context.ts';
@@ -29,7 +29,7 @@ export async function placeShards(
 ): Promise<number> {
   const found = await Promise.all(
     shards.map(({ key }) =>
-      host.call(`lookup ${short(key)}`, scope, async (call) => {
+      patiently(host, `lookup ${short(key)}`, scope, async (call) => {
         return (await closestContacts(host.context, key, call)).contacts;
       }),
     ),

@@ -13,7 +13,7 @@ import {
   pickSamples,
   planRepair,
 } from '@molia/erasure';
-import { abortable, type BlobHost, inScope, isOver, Scope } from './blob-host.ts';
+import { abortable, type BlobHost, inScope, isOver, patiently, Scope } from './blob-host.ts';
 import { blobChunks, blobKeyInput, getInput, progressInput, putInput, statusInput } from './blob-inputs.ts';
 import { placeShards, type Shard } from './blob-placement.ts';
 import * as limits from './constants.ts';
@@ -118,7 +118,9 @@ async function writeManifest(
   ttlSecs: number,
   scope: Scope,
 ): Promise<void> {
-  await host.call('putBlob: manifest', scope, (call) => writeValue(host.context, bytes, ttlSecs, 1, call));
+  await patiently(host, 'putBlob: manifest', scope, (call) =>
+    writeValue(host.context, bytes, ttlSecs, 1, call),
+  );
 }
 
 /** `MoliaNode.getBlob`. */
@@ -317,6 +319,8 @@ class StripeReader {
     const first = order.filter((i) => decoder.needs(i)).length;
     const attempts = new Uint8Array(order.length);
     let running = 0;
+    // Not the decoder's count: a shard that it holds may still be among those that run.
+    let arrived = 0;
     let timer: NodeJS.Timeout | undefined;
     try {
       const settled = new Promise<void>((resolve, reject) => {
@@ -326,12 +330,13 @@ class StripeReader {
           running++;
           this.fetchOne(index, scope, attempts[index] !== 0).then((found) => {
             running--;
+            if (found) arrived++;
             if (decoder.isReady) return resolve();
             attempts[index] = (attempts[index] as number) + 1;
             // Again at the end, and then more widely.
             if (!found && (attempts[index] as number) < limits.BLOB_ATTEMPTS) waiting.push(index);
             // One lost data shard needs as many others as the stripe has data; so whatever is not asked for yet is.
-            if (!found) while (running + decoder.held < decoder.data && waiting.length > 0) start();
+            if (!found) while (running + arrived < decoder.data && waiting.length > 0) start();
             if (running === 0) reject(this.#tooFew());
           }, reject);
         };
@@ -393,7 +398,7 @@ class StripeReader {
 
   #block(hash: Uint8Array, scope: Scope, wide = false): Promise<Uint8Array> {
     const { context } = this.#host;
-    return this.#host.call(`${this.#name}: ${short(hash)}`, scope, (call) =>
+    return patiently(this.#host, `${this.#name}: ${short(hash)}`, scope, (call) =>
       readValue(context, hash, call, wide),
     );
   }

@@ -69,3 +69,6 @@ export const TESTNET_JOINS_MAX = 8;
 export const BLOB_LATE_MS = 1500;
 /** Reads of a shard before it counts as missing, all but the first wide: one in 40 failed in 20 processes on two overloaded cores. */
 export const BLOB_ATTEMPTS = 4;
+/** A request that hardly anybody answers is made again after this long, doubling, until all tries together took so long: any stall but an outage. */
+export const BLOB_PAUSE_MS_MIN = 250;
+export const BLOB_PATIENCE_MS = 10_000;

@@ -45,7 +45,7 @@ import {
   WireguardEventKind,
   type WireguardOptions,
 } from '@molia/wireguard';
-import type { Clock } from './clock.ts';
+import { type Clock, RunningTime } from './clock.ts';
 import { PATHS_MAX, PUMP_EVENTS_MAX, PUMP_TRANSMITS_MAX } from './constants.ts';
 import { PathTable } from './paths.ts';
 
@@ -100,10 +100,10 @@ const C = {
  * addon up to 512, so this covers the 4096 that a socket's buffer may hold.
  */
 const EXPIRE_TURNS_MAX = 128;
-/** A timer this late says that the process itself stood still, and so perhaps did the ones it asked: on one machine they often do. */
+/** A timer this late says that the process itself stood still. */
 const STALL_MS = 20;
-/** The deadlines that passed meanwhile get as long again, and no longer than this. */
-const STALL_GRACE_MS_MAX = 1_000;
+/** What is waited for then gets as long again, up to this: on one machine, whoever is to answer was often held up as well. */
+const STALL_ROOM_MS_MAX = 100;
 const NEVER = Number.POSITIVE_INFINITY;
 
 export class Shard {
@@ -113,6 +113,7 @@ export class Shard {
   readonly counters: Counters<typeof COUNTERS> = createCounters(COUNTERS);
   readonly #options: ShardOptions;
   readonly #clock: Clock;
+  readonly #time = new RunningTime();
   readonly #transport: Transport;
   readonly #out: Transmit = createTransmit();
   readonly #sessionEvent = createWireguardEvent();
@@ -124,10 +125,9 @@ export class Shard {
   /** Turns that a passed deadline may still wait; 0 = none has passed. */
   #expiring = 0;
   #receivedBefore = 0;
-  /** After a stall: deadlines wait for the timer that is armed, whatever it was armed for. */
-  #graced = false;
   #closed = false;
   #timer: unknown;
+  /** By the clock. */
   #timerAt = NEVER;
 
   constructor(options: ShardOptions) {
@@ -189,13 +189,16 @@ export class Shard {
     return this.#clock.wallMsAtZero;
   }
 
+  /** The engines' time: it stands still while the process does. */
   now(): Millis {
-    return this.#clock.now();
+    const clock = this.#clock.now();
+    if (clock - this.#timerAt >= STALL_MS) this.#stalled(clock);
+    return this.#time.at(clock);
   }
 
   /** Sends and delivers what the engines have ready: call it after every call of an engine's method. */
   pump(): void {
-    this.#pump(this.#clock.now());
+    this.#pump(this.now());
   }
 
   /** Stops timers and transport, wipes the sessions' keys. Idempotent. */
@@ -210,7 +213,7 @@ export class Shard {
 
   #receive(path: number, bytes: Uint8Array, offset: number, length: number): void {
     if (this.#closed) return;
-    const now = this.#clock.now();
+    const now = this.now();
     const { wireguard } = this;
     this.counters.add(C.DATAGRAMS_RECEIVED, 1);
     if (wireguard.handleDatagram(now, path, bytes, offset, length) === PLAINTEXT) {
@@ -310,10 +313,16 @@ export class Shard {
 
   /** An armed timer that is early enough stays: an early call is harmless. */
   #arm(now: Millis, delay: number): void {
-    if (this.#graced || delay >= IDLE || now + delay >= this.#timerAt) return;
+    if (delay >= IDLE) return;
+    const at = this.#time.clockAt(now + delay);
+    if (at >= this.#timerAt) return;
+    this.#armAt(at, at - this.#clock.now());
+  }
+
+  #armAt(at: Millis, wait: number): void {
     this.#disarm();
-    this.#timerAt = now + delay;
-    this.#timer = this.#clock.setTimer(this.#fire, delay);
+    this.#timerAt = at;
+    this.#timer = this.#clock.setTimer(this.#fire, Math.max(1, wait));
   }
 
   #disarm(): void {
@@ -323,26 +332,31 @@ export class Shard {
   }
 
   readonly #fire = (): void => {
-    const now = this.#clock.now();
-    const late = now - this.#timerAt;
-    const wasGraced = this.#graced;
-    this.#timerAt = NEVER;
-    this.#graced = false;
     if (this.#closed) return;
     this.counters.add(C.TIMERS_FIRED, 1);
-    // Once a stall: a process that is late with every turn still has its timeouts.
-    if (late < STALL_MS || wasGraced) return this.#expire();
-    this.counters.add(C.STALLS, 1);
-    this.#arm(now, Math.min(late, STALL_GRACE_MS_MAX));
-    this.#graced = true;
+    const timer = this.#timer;
+    const now = this.now();
+    // A stall was found and the timer set anew.
+    if (this.#timer !== timer) return;
+    this.#timerAt = NEVER;
+    this.#pump(now);
   };
+
+  /** The timer should have fired a while ago: the time since then was not ours, and deadlines do not count it. */
+  #stalled(clock: Millis): void {
+    const late = clock - this.#timerAt;
+    const room = Math.min(late, STALL_ROOM_MS_MAX);
+    if (this.#closed || !this.#time.miss(clock, late + room)) return;
+    this.counters.add(C.STALLS, 1);
+    this.#armAt(clock + room, room);
+  }
 
   /**
    * A deadline passed: the engines hear of it after the datagrams that lie in the socket already. A process that was
    * held up would otherwise give up requests whose answers it has only not read yet.
    */
   #expire(): void {
-    if (this.#expiring > 0 || this.#graced) return;
+    if (this.#expiring > 0) return;
     this.#expiring = EXPIRE_TURNS_MAX;
     this.#receivedBefore = this.counters.values[C.DATAGRAMS_RECEIVED] as number;
     this.#clock.defer(this.#expireTurn);
@@ -358,7 +372,7 @@ export class Shard {
       return;
     }
     this.#expiring = 0;
-    const now = this.#clock.now();
+    const now = this.now();
     this.wireguard.handleTimeout(now);
     this.kademlia.handleTimeout(now);
     this.#pump(now);
