@@ -19,12 +19,13 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'storage-wal': ['core'],
   kademlia: ['core', 'wire'],
   mainline: ['core'],
+  pkarr: ['core', 'mainline'],
   dht: ['core', 'wire', 'wireguard', 'metrics', 'native-shard', 'kademlia', 'storage-wal', 'erasure'],
 };
 
 /** Files that may import `node:*`: the edges where sockets, files and native libraries live. */
 const NODE_EDGE =
-  /^packages\/(?:(?:dht|native-shard)\/src\/|mainline\/src\/node\/|storage-wal\/src\/node-fs\.ts$)/;
+  /^packages\/(?:(?:dht|native-shard)\/src\/|mainline\/src\/node\/|pkarr\/src\/relay\/|storage-wal\/src\/node-fs\.ts$)/;
 /** Packages whose sources are engines: no clock, chance, timer or console. */
 const ENGINES = ['core', 'wire', 'wireguard', 'kademlia', 'metrics', 'erasure', 'storage-wal', 'mainline'];
 const LINES_MAX = 500;
