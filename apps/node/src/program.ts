@@ -4,6 +4,7 @@
  */
 import { Command, InvalidArgumentError } from 'commander';
 import type { Output } from './output.ts';
+import { pkarrVerbs } from './pkarr-verbs.ts';
 import { readVersion } from './version.ts';
 
 /** What every verb gets beside its arguments. */
@@ -55,11 +56,17 @@ export function createProgram(output: Output): Command {
   dataVerbs(verb, runs);
   blobVerbs(verb, runs);
   networkVerbs(verb, runs);
+  pkarrVerbs(verb, runs);
   return program;
 }
 
-type Verb = (usage: string, description: string, examples: readonly string[], parent?: Command) => Command;
-type Runs = (command: Command, load: () => Promise<Action>) => Command;
+export type Verb = (
+  usage: string,
+  description: string,
+  examples: readonly string[],
+  parent?: Command,
+) => Command;
+export type Runs = (command: Command, load: () => Promise<Action>) => Command;
 
 function daemonVerbs(verb: Verb, runs: Runs): void {
   runs(

@@ -24,6 +24,7 @@ const verbs = [
   'peers',
   'ping',
   'testnet',
+  'pkarr',
   'config',
   'version',
 ];

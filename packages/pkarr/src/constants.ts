@@ -27,10 +27,5 @@ export const STRING_BYTES_MAX = 255;
 
 // Ours.
 
-/**
- * Above this many bytes the message, with the four that bencode adds, is over 1000: nodes that count the bencoded form
- * (libtorrent among them) refuse it.
- */
-export const MESSAGE_BYTES_EVERYWHERE = 996;
 /** Records that are read of a message: the smallest has 11 bytes, so 1000 bytes hold at most 89. */
 export const RECORDS_MAX = 90;
