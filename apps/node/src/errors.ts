@@ -16,6 +16,7 @@ export type CliErrorCode =
   | 'FILE_NOT_FOUND'
   | 'FILE_UNREADABLE'
   | 'FILE_EXISTS'
+  | 'STORE_DAMAGED'
   | 'DAEMON_NOT_RUNNING'
   | 'CONTROL_DENIED'
   | 'CONTROL_UNAVAILABLE'
@@ -64,6 +65,10 @@ export const cliErrorDocs: Readonly<Record<CliErrorCode, ErrorDoc>> = {
   FILE_EXISTS: {
     meaning: 'A file that would be overwritten exists already.',
     hint: 'Choose another name, or move the file away first.',
+  },
+  STORE_DAMAGED: {
+    meaning: 'A store in the data directory holds bytes that do not verify, or misses a file.',
+    hint: 'Check the disk and keep a copy; a start uses all that verifies and says what is lost.',
   },
   DAEMON_NOT_RUNNING: {
     meaning: 'No daemon answers for this data directory.',

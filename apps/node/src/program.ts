@@ -55,6 +55,7 @@ export function createProgram(output: Output): Command {
   daemonVerbs(verb, runs);
   dataVerbs(verb, runs);
   blobVerbs(verb, runs);
+  storeVerbs(verb, runs);
   networkVerbs(verb, runs);
   pkarrVerbs(verb, runs);
   return program;
@@ -222,6 +223,31 @@ function blobVerbs(verb: Verb, runs: Runs): void {
       blob,
     ),
     async () => (await import('./commands/blob.ts')).repair,
+  );
+}
+
+function storeVerbs(verb: Verb, runs: Runs): void {
+  const store = verb('store', 'look at the files of a node that is stopped; changes nothing', [
+    'molia store verify',
+    'molia store dump records --json',
+  ]);
+  runs(
+    verb(
+      'verify',
+      'check every byte of records and contacts; fails when something does not verify or is missing',
+      ['molia store verify', 'molia store verify --data-dir /var/lib/molia --json'],
+      store,
+    ),
+    async () => (await import('./commands/store.ts')).verify,
+  );
+  runs(
+    verb(
+      'dump [store]',
+      'list every entry of the log (records, peerstore or both): kind, key, size and expiry, never a value',
+      ['molia store dump', 'molia store dump records --json | jq -r .key'],
+      store,
+    ),
+    async () => (await import('./commands/store.ts')).dump,
   );
 }
 

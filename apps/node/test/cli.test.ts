@@ -18,6 +18,7 @@ const verbs = [
   'get-mutable',
   'delete',
   'blob',
+  'store',
   'announce',
   'providers',
   'lookup',

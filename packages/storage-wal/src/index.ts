@@ -13,6 +13,7 @@ export {
   SNAPSHOT_FILE,
   SNAPSHOT_NEXT_FILE,
 } from './disk.ts';
+export type { StorageErrorCode } from './errors.ts';
 export type { DumpedFrame, SegmentCheck, StoreCheck } from './inspect.ts';
 export { dumpStore, verifyStore } from './inspect.ts';
 export { KeyedStore } from './keyed-store.ts';
@@ -23,7 +24,6 @@ export type {
   RecordStoreStats,
 } from './record-store.ts';
 export { createRecordStore } from './record-store.ts';
-export type { StorageErrorCode } from './recovery.ts';
 export { openKeyedStore } from './recovery.ts';
 export type { StoreReport, StoreReportCode } from './reports.ts';
 export { StoreVerdict } from './reports.ts';

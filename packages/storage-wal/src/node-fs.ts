@@ -1,13 +1,11 @@
 /**
  * The Node driver: a store in a directory. Reads are synchronous and by position (what is read lies in the page cache
  * or costs one disk access); everything else runs in Node's thread pool, one operation at a time, so that the event loop
- * never waits for a write or a sync. This is the one file of the package that knows Node, a clock and promises.
- *
- * One process a directory: `lock` holds the pid and, on Linux, the instant at which that process began.
+ * never waits for a write or a sync. This file and `node-lock.ts` are what knows Node; no other knows a clock or promises.
  */
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import { IDLE, MoliaError } from '@molia/core';
+import { IDLE } from '@molia/core';
 import {
   type Disk,
   DiskError,
@@ -18,7 +16,8 @@ import {
   fileNumber,
   OperationKind,
 } from './disk.ts';
-import type { StorageErrorCode } from './recovery.ts';
+import { storeError } from './errors.ts';
+import { lock, requireUnlocked, unusable } from './node-lock.ts';
 
 /** Longest wait for a last commit at `close`. */
 const CLOSE_MS_MAX = 30_000;
@@ -55,21 +54,32 @@ export function openDirectory(path: string): Directory {
   return new NodeDirectory(path);
 }
 
-/** Reads the files of a directory that may be in use: for `verify` and `dump`. Takes no lock, changes nothing. */
+/**
+ * Reads the files of a directory that nobody has open: for `verifyStore` and `dumpStore`. Changes nothing, so it works
+ * on a read-only file system and on a copy. Throws MoliaError STORE_LOCKED while a process has the directory open,
+ * STORE_UNUSABLE when it is not there or cannot be read.
+ */
 export function openDisk(path: string): Disk & { close(): void } {
-  return new NodeDisk(path);
-}
-
-function storeError(code: StorageErrorCode, message: string, cause: unknown, hint: string): MoliaError {
-  return new MoliaError<StorageErrorCode>(code, message, { cause, hint });
+  requireUnlocked(path);
+  const disk = new NodeDisk(path, ['r']);
+  try {
+    disk.list();
+  } catch (cause) {
+    disk.close();
+    throw unusable(path, cause);
+  }
+  return disk;
 }
 
 class NodeDisk implements Disk {
   readonly path: string;
+  private readonly modes: readonly string[];
   private readonly descriptors = new Map<number, number>();
 
-  constructor(path: string) {
+  /** `modes`: how files are opened, what is preferred first. */
+  constructor(path: string, modes: readonly string[] = ['r+', 'r']) {
     this.path = path;
+    this.modes = modes;
   }
 
   list(): DiskFile[] {
@@ -99,18 +109,18 @@ class NodeDisk implements Disk {
     return got;
   }
 
-  /** The descriptor of a file, read and write where allowed; -1 = it cannot be opened. */
+  /** The descriptor of a file; -1 = it cannot be opened. */
   open(file: number): number {
     const held = this.descriptors.get(file);
     if (held !== undefined) return held;
     const name = join(this.path, fileName(file));
-    for (const mode of ['r+', 'r']) {
+    for (const mode of this.modes) {
       try {
         const descriptor = fs.openSync(name, mode);
         this.descriptors.set(file, descriptor);
         return descriptor;
       } catch {
-        // Read-only next, then not at all.
+        // The next mode, then not at all.
       }
     }
     return -1;
@@ -183,9 +193,7 @@ class NodeDirectory implements Directory {
   settled(): Promise<void> {
     const { store } = this;
     if (store === undefined || this.isClosed) {
-      return Promise.reject(
-        storeError('STORE_CLOSED', `the store in ${this.path} is closed`, undefined, 'open it'),
-      );
+      return Promise.reject(storeError('STORE_CLOSED', `the store in ${this.path} is closed`, 'open it'));
     }
     const { ticket } = store;
     if (store.durable >= ticket) return Promise.resolve();
@@ -216,7 +224,7 @@ class NodeDirectory implements Directory {
     }
     if (store !== undefined && store.durable < store.ticket) {
       const message = `the store in ${this.path} could not be made durable`;
-      throw storeError('STORE_NOT_DURABLE', message, undefined, 'check the disk and its free space');
+      throw storeError('STORE_NOT_DURABLE', message, 'check the disk and its free space');
     }
   }
 
@@ -264,9 +272,7 @@ class NodeDirectory implements Directory {
       if (store.durable >= waiter.ticket) waiter.resolve();
       else if (store.isFailing) {
         const message = `the disk of ${this.path} fails`;
-        waiter.reject(
-          storeError('STORE_NOT_DURABLE', message, undefined, 'check the disk and its free space'),
-        );
+        waiter.reject(storeError('STORE_NOT_DURABLE', message, 'check the disk and its free space'));
       } else return;
       this.waiters.shift();
     }
@@ -378,110 +384,4 @@ function outcomeOf({ code }: NodeJS.ErrnoException): number {
   return code === 'EROFS' || code === 'EACCES' || code === 'EPERM' || code === 'EBADF'
     ? DiskError.READ_ONLY
     : DiskError.FAILED;
-}
-
-function unusable(path: string, cause: unknown): MoliaError {
-  const { code, message } = cause as NodeJS.ErrnoException;
-  const text = `store directory ${path} cannot be used (${code ?? message})`;
-  return storeError('STORE_UNUSABLE', text, cause, 'check that this user may read and write it');
-}
-
-/** Takes the lock of a directory; the result gives it up. */
-function lock(path: string): () => void {
-  const file = join(path, 'lock');
-  const text = `${JSON.stringify({ v: 1, pid: process.pid, started: startedAt(process.pid) })}\n`;
-  // BOUNDED: by 8 attempts; each takes the lock, finds a live owner, or removes one stale file.
-  for (let attempt = 0; attempt < 8; attempt++) {
-    if (tryLock(path, file, text)) {
-      return () => {
-        if (textOf(file) === text) fs.unlinkSync(file);
-      };
-    }
-    const found = textOf(file);
-    if (found === undefined) continue;
-    const owner = parse(found);
-    if (owner !== undefined && isAlive(owner)) {
-      const message = `store directory ${path} is in use by process ${owner.pid}`;
-      throw storeError('STORE_LOCKED', message, undefined, 'stop that process, or choose another directory');
-    }
-    removeStale(file, found);
-  }
-  throw storeError(
-    'STORE_LOCKED',
-    `store directory ${path} is being opened by another process`,
-    undefined,
-    'retry',
-  );
-}
-
-/** The file appears with its content or not at all: written aside, then linked to its name. */
-function tryLock(path: string, file: string, text: string): boolean {
-  const aside = `${file}.${process.pid}.new`;
-  try {
-    fs.writeFileSync(aside, text, { mode: 0o600 });
-    try {
-      fs.linkSync(aside, file);
-    } finally {
-      fs.unlinkSync(aside);
-    }
-    return true;
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw unusable(path, cause);
-  }
-}
-
-/** Two starters may judge the same file stale: the one whose rename caught a newer lock puts that one back. */
-function removeStale(file: string, judged: string): void {
-  const aside = `${file}.${process.pid}.stale`;
-  try {
-    fs.renameSync(file, aside);
-    if (fs.readFileSync(aside, 'utf8') !== judged) fs.linkSync(aside, file);
-    fs.unlinkSync(aside);
-  } catch {
-    // Gone or replaced meanwhile: the next attempt looks again.
-  }
-}
-
-interface Owner {
-  readonly pid: number;
-  readonly started: string;
-}
-
-function isAlive({ pid, started }: Owner): boolean {
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-  return started === '' || startedAt(pid) === started;
-}
-
-function textOf(file: string): string | undefined {
-  try {
-    return fs.readFileSync(file, 'utf8');
-  } catch {
-    return undefined;
-  }
-}
-
-function parse(text: string): Owner | undefined {
-  try {
-    const { pid, started } = JSON.parse(text) as Record<string, unknown>;
-    if (!Number.isInteger(pid) || (pid as number) <= 0) return undefined;
-    return { pid: pid as number, started: typeof started === 'string' ? started : '' };
-  } catch {
-    return undefined;
-  }
-}
-
-/** Field 22 of /proc/PID/stat; the command name before it may hold spaces and brackets. */
-function startedAt(pid: number): string {
-  if (process.platform !== 'linux') return '';
-  try {
-    const stat = fs.readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
-  } catch {
-    return '';
-  }
 }

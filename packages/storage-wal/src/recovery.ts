@@ -3,9 +3,9 @@
  * frame there is. Whatever verifies is kept. What does not is reported and never silently dropped: a torn end is cut
  * off, a damaged stretch is stepped over, a missing segment and a useless snapshot are named.
  */
-import { MoliaError } from '@molia/core';
-import { FORMAT_VERSION, STORE_COUNT_MAX } from './constants.ts';
+import { STORE_COUNT_MAX } from './constants.ts';
 import { type Disk, type DiskFile, SNAPSHOT_FILE, SNAPSHOT_NEXT_FILE } from './disk.ts';
+import { unknownVersion } from './errors.ts';
 import {
   FrameKind,
   FreedField,
@@ -27,19 +27,6 @@ import { SegmentState, Segments } from './segments.ts';
 import { type SnapshotHead, SnapshotReader, type SnapshotRow } from './snapshot.ts';
 import { type KeyedStoreOptions, resolveStoreOptions } from './store-options.ts';
 import type { StoreParts } from './store-types.ts';
-
-/** Codes of a `MoliaError` of this package. */
-export type StorageErrorCode =
-  /** Another process has the directory open. */
-  | 'STORE_LOCKED'
-  /** The files are of a version of the format that this program does not know. */
-  | 'STORE_VERSION'
-  /** The directory cannot be created, read or written. */
-  | 'STORE_UNUSABLE'
-  /** The store was closed. */
-  | 'STORE_CLOSED'
-  /** The disk did not make durable what was to be. */
-  | 'STORE_NOT_DURABLE';
 
 /**
  * Opens the store on a disk, reading what is there. Blocks for as long as that takes: some 0.3 s for a million records
@@ -184,21 +171,11 @@ class Recovery {
 
   private readHead(file: number): void {
     const { scanner } = this;
-    if (!scanner.isReadable) {
-      const version = scanner.bytes[scanner.body + HeadField.VERSION];
-      throw new MoliaError<StorageErrorCode>(
-        'STORE_VERSION',
-        `the store is written in version ${version} of its format, this program knows ${FORMAT_VERSION}`,
-        { hint: 'start the program that wrote it, or choose another directory' },
-      );
-    }
+    if (!scanner.isReadable) throw unknownVersion(scanner.version);
     const id = scanner.body + HeadField.STORE;
     this.storeId ??= scanner.bytes.slice(id, id + STORE_ID_BYTES);
-    const count = readU32(scanner.bytes, scanner.body + HeadField.COUNT);
     this.newest = file;
-    this.newestList = Array.from({ length: count }, (_, i) =>
-      readU32(scanner.bytes, scanner.body + HeadField.LIST + 4 * i),
-    );
+    this.newestList = scanner.headSegments();
   }
 
   /** Nothing in the file verifies. The newest may be one that a crash kept from being begun. */

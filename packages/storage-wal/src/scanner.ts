@@ -72,7 +72,18 @@ export class SegmentScanner {
 
   /** The version of the format that the HEAD frame names is ours. Ask after `open`. */
   get isReadable(): boolean {
-    return this.bytes[this.body + HeadField.VERSION] === FORMAT_VERSION;
+    return this.version === FORMAT_VERSION;
+  }
+
+  get version(): number {
+    return this.bytes[this.body + HeadField.VERSION] as number;
+  }
+
+  /** The segments alive when this one began, by its HEAD frame. Ask after `open`. */
+  headSegments(): number[] {
+    const { body, bytes } = this;
+    const count = readU32(bytes, body + HeadField.COUNT);
+    return Array.from({ length: count }, (_, i) => readU32(bytes, body + HeadField.LIST + 4 * i));
   }
 
   /** Without a HEAD frame: goes on with an epoch that any whole frame shows. `false` = there is none. */
