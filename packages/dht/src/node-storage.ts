@@ -3,8 +3,9 @@
  * floor for handshake time stamps (so that a clock set back does not make peers drop our initiations as replays). Without
  * a directory records live in memory and nothing is kept.
  */
-import { join } from 'node:path';
-import type { Rng } from '@molia/core';
+import { lstatSync, renameSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { MoliaError, type Rng } from '@molia/core';
 import { type ContactInfo, createMemoryStore, type RecordStore } from '@molia/kademlia';
 import {
   type ContactStore,
@@ -53,7 +54,8 @@ const HINTS: Partial<Record<StoreReportCode, string>> = {
 
 /**
  * Opens what was kept in `dataDir`; `undefined` keeps nothing. `id`: our node id. Throws MoliaError STORE_LOCKED, STORE_VERSION, STORE_UNUSABLE; what is merely damaged is told as an
- * alert, and the rest is used.
+ * alert, and the rest is used. A peerstore of another version is set aside, with the alert PEERSTORE_SET_ASIDE:
+ * contacts can be met again through the seeds, records cannot, so those of another version are refused.
  */
 export function openNodeStorage(
   dataDir: string | undefined,
@@ -97,13 +99,7 @@ export class NodeStorage {
     try {
       const records = this.#open('records', { countMax: recordsMax, bytesMax: storeBytesMax });
       this.store = createRecordStore(records, { id, recordBytesMax: RECORD_BYTES_MAX });
-      const peers = this.#open('peerstore', {
-        countMax: PEERSTORE_CONTACTS_MAX,
-        bytesMax: PEERSTORE_BYTES_MAX,
-        segmentBytes: PEERSTORE_SEGMENT_BYTES,
-        cacheBytes: PEERSTORE_CACHE_BYTES,
-      });
-      this.#contacts = createContactStore(peers);
+      this.#contacts = createContactStore(this.#openPeers());
     } catch (error) {
       void this.close();
       throw error;
@@ -151,16 +147,60 @@ export class NodeStorage {
     if (failed !== undefined) throw failed.reason;
   }
 
+  #openPeers(): KeyedStore {
+    const open = (): KeyedStore =>
+      this.#open('peerstore', {
+        countMax: PEERSTORE_CONTACTS_MAX,
+        bytesMax: PEERSTORE_BYTES_MAX,
+        segmentBytes: PEERSTORE_SEGMENT_BYTES,
+        cacheBytes: PEERSTORE_CACHE_BYTES,
+      });
+    const path = join(this.#dataDir, 'peerstore');
+    // Before it was a directory it was one file.
+    if (isFile(path)) this.#setAside(path, 'it is a file, as older versions wrote it');
+    try {
+      return open();
+    } catch (error) {
+      if (!(error instanceof MoliaError) || error.code !== 'STORE_VERSION') throw error;
+      this.#setAside(path, error.message);
+      return open();
+    }
+  }
+
+  /** Nothing is deleted. Throws MoliaError STORE_UNUSABLE. */
+  #setAside(path: string, why: string): void {
+    const aside = freeName(path);
+    try {
+      renameSync(path, aside);
+    } catch (cause) {
+      const message = `${path} is of another version and cannot be set aside (${(cause as Error).message})`;
+      throw new MoliaError('STORE_UNUSABLE', message, { cause, hint: 'move it away' });
+    }
+    this.#emit({
+      type: 'alert',
+      code: 'PEERSTORE_SET_ASIDE',
+      message: `peerstore: ${why}; it is ${basename(aside)} now and the contacts in it are not used`,
+      hint: 'the node joins through its seeds; start it with one',
+    });
+  }
+
   #open(name: string, bounds: StoreBounds): KeyedStore {
     const directory = openDirectory(join(this.#dataDir, name));
+    let store: KeyedStore;
+    try {
+      store = openKeyedStore({
+        disk: directory.disk,
+        wake: directory.wake,
+        rng: this.#rng,
+        nowUnix: Math.floor(Date.now() / 1000),
+        ...bounds,
+      });
+    } catch (error) {
+      // Nothing drives it: its files are closed and the lock is given up before this returns.
+      void directory.close();
+      throw error;
+    }
     this.#directories.push(directory);
-    const store = openKeyedStore({
-      disk: directory.disk,
-      wake: directory.wake,
-      rng: this.#rng,
-      nowUnix: Math.floor(Date.now() / 1000),
-      ...bounds,
-    });
     const tell = (): void => {
       for (let report = store.pollReport(); report !== undefined; report = store.pollReport())
         this.#tell(name, report);
@@ -191,4 +231,16 @@ export class NodeStorage {
     }
     contacts.setStamp(known.tai64n);
   }
+}
+
+function isFile(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isFile() === true;
+}
+
+/** A name beside `path` that nobody uses. */
+function freeName(path: string): string {
+  let name = `${path}.old`;
+  // BOUNDED: by the entries of the directory.
+  for (let n = 2; lstatSync(name, { throwIfNoEntry: false }) !== undefined; n++) name = `${path}.old-${n}`;
+  return name;
 }

@@ -33,6 +33,16 @@ async function open(): Promise<MoliaNode> {
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString();
 const alerts = (): string[] => events.flatMap((event) => (event.type === 'alert' ? [event.code] : []));
 
+/** Has the first segment of a store say that it is of version 99. */
+async function makeForeign(store: string): Promise<void> {
+  const file = join(dataDir, store, '00000001.segment');
+  const bytes = await readFile(file);
+  const length = bytes.readUInt32LE(0);
+  bytes[13] = 99;
+  bytes.writeInt32LE(crc32c(Math.imul(length, -0x61c88647), bytes, 8, length + 4), 4);
+  await writeFile(file, bytes);
+}
+
 describe('the data directory of a node', () => {
   it('holds its records: values, mutable records and tombstones are there after a restart, alone', async () => {
     const first = await open();
@@ -106,13 +116,43 @@ describe('the data directory of a node', () => {
     const node = await open();
     await node.put('of this version');
     await node.close();
-    const file = join(dataDir, 'records', '00000001.segment');
-    const bytes = await readFile(file);
-    const length = bytes.readUInt32LE(0);
-    bytes[13] = 99;
-    bytes.writeInt32LE(crc32c(Math.imul(length, -0x61c88647), bytes, 8, length + 4), 4);
-    await writeFile(file, bytes);
+    await makeForeign('records');
     await expect(open()).rejects.toMatchObject({ code: 'STORE_VERSION' });
+  });
+
+  it('sets a peerstore of another version aside, says so, and joins through its seeds', async () => {
+    const seed = await createNode({ listen: ['127.0.0.1:0'] });
+    nodes.push(seed);
+    const seeds = seed.seedStrings();
+    const start = async (): Promise<MoliaNode> => {
+      const node = await createNode({
+        listen: ['127.0.0.1:0'],
+        seeds,
+        dataDir,
+        onEvent: (event) => events.push(event),
+      });
+      nodes.push(node);
+      return node;
+    };
+    // Before it was a directory it was one file.
+    await writeFile(join(dataDir, 'peerstore'), 'molia/peerstore/1 and so on');
+    const first = await start();
+    expect(alerts()).toEqual(['PEERSTORE_SET_ASIDE']);
+    expect(await readFile(join(dataDir, 'peerstore.old'), 'utf8')).toBe('molia/peerstore/1 and so on');
+    const { key } = await first.put('kept beside it');
+    await first.close();
+    events = [];
+    await makeForeign('peerstore');
+    const second = await start();
+    const said = events.flatMap((event) => (event.type === 'alert' ? [event.message] : []));
+    expect(said).toEqual([expect.stringMatching(/version 99 .* it is peerstore\.old-2 now/)]);
+    expect((await readdir(join(dataDir, 'peerstore.old-2'))).sort()).toContain('00000001.segment');
+    expect(await second.joinBootstrap()).toBeGreaterThan(0);
+    expect(text(await second.get(key))).toBe('kept beside it');
+    await second.close();
+    events = [];
+    await start();
+    expect(alerts()).toEqual([]);
   });
 
   it('says when the own copy of a record is not durable', async () => {
