@@ -84,7 +84,10 @@ export async function patiently<T>(
   scope: Scope,
   work: (call: Call) => Promise<T>,
 ): Promise<T> {
-  const giveUpAt = performance.now() + BLOB_PATIENCE_MS;
+  const { shard } = host.context;
+  // By the engines' time: a stall is nothing to be waited out twice.
+  const giveUpAt = shard.now() + BLOB_PATIENCE_MS;
+  const hadContacts = shard.kademlia.contactCount > 0;
   for (let pauseMs = BLOB_PAUSE_MS_MIN; ; pauseMs *= 2) {
     let silent = false;
     try {
@@ -94,8 +97,10 @@ export async function patiently<T>(
         }),
       );
     } catch (error) {
-      if (!silent || scope.error !== undefined || performance.now() + pauseMs > giveUpAt) throw error;
-      if (isMoliaError(error, 'CLOSED')) throw error;
+      // Whoever knew nobody from the start is alone; whoever lost everybody at once was most likely held up.
+      if (isMoliaError(error, 'NO_PEERS')) silent = hadContacts;
+      if (!silent || scope.error !== undefined || isMoliaError(error, 'CLOSED')) throw error;
+      if (shard.now() + pauseMs > giveUpAt) throw error;
     }
     await scope.pause(pauseMs);
   }

@@ -108,8 +108,8 @@ export class Asker {
         return writeAnnounceRequest(bytes, body, op.record, op.view, NO_STAMP);
       default: {
         const cas = this.publisher.withoutCas(op, contact) ? -1 : op.cas;
-        const { record, view, form, hash, ageSecs } = op;
-        return writeStoreRequest(bytes, body, record, view, form, hash, 0, cas, NO_STAMP, ageSecs);
+        const { record, view, form, hash, ageSecs, single } = op;
+        return writeStoreRequest(bytes, body, record, view, form, hash, 0, cas, NO_STAMP, ageSecs, single);
       }
     }
   }

@@ -306,7 +306,7 @@ export class Kademlia implements Engine<KademliaEvent> {
 
   /**
    * Writes an encoded record (copied) to one node alone, who may refuse what lies far from it: no lookup, and not kept as
-   * ours. DONE `a` = 1 when it holds the record now; it then held it before, or pulled what did not fit a datagram.
+   * ours. It is told not to hand it on. DONE `a` = 1 when it holds the record now; it then held it before, or pulled what did not fit a datagram.
    */
   storeAt(
     now: Millis,
@@ -319,6 +319,7 @@ export class Kademlia implements Engine<KademliaEvent> {
     const op = this.open(now, OpKind.STORE, budgetMs ?? this.shared.tuning.storeBudgetMs);
     if (op === undefined) return NONE;
     if (!this.publisher.prepare(op, record.slice())) return this.publisher.abandon(now, op, Outcome.INVALID);
+    op.single = true;
     op.lookup.start(now, op.record, op.view.keyOffset, 1);
     this.publisher.storeTo(now, op, row);
     return op.handle;

@@ -93,6 +93,8 @@ export class Operation {
   /** Seconds since its publisher stated it. */
   ageSecs = 0;
   own = false;
+  /** Each target is told to hold it alone. */
+  single = false;
   /** Store targets: contact rows (held) and what became of each. */
   targets = NO_ROWS;
   outcomes = NO_BYTES;
@@ -179,6 +181,7 @@ export class Operations {
     op.cas = -1;
     op.ageSecs = 0;
     op.own = false;
+    op.single = false;
     op.targetCount = 0;
     op.holders = 0;
     op.storing = 0;

@@ -98,6 +98,7 @@ export class StoreResponder {
     accept.cas = store.cas;
     accept.sequenceExpected = store.sequenceExpected;
     accept.ageSecs = store.ageSecs;
+    accept.single = store.single;
     accept.peerKey = shared.contacts.keys;
     accept.peerKeyOffset = row * ID_BYTES;
     const outcome = shared.book.accept(now, bytes, record.offset, record.length, accept);
@@ -124,6 +125,7 @@ export class StoreResponder {
     accept.cas = false;
     accept.sequenceExpected = 0;
     accept.ageSecs = 0;
+    accept.single = false;
     accept.peerKey = shared.contacts.keys;
     accept.peerKeyOffset = row * ID_BYTES;
     const outcome = shared.book.accept(now, bytes, record.offset, record.length, accept);
@@ -185,6 +187,7 @@ export class StoreResponder {
     waiting.request.cas = this.accept.cas;
     waiting.request.sequenceExpected = this.accept.sequenceExpected;
     waiting.request.ageSecs = this.accept.ageSecs;
+    waiting.request.single = this.accept.single;
     copyBytes(waiting.peerKey, 0, shared.contacts.keys, row * ID_BYTES, ID_BYTES);
     copyBytes(waiting.hash, 0, bytes, record.valueHashOffset, ID_BYTES);
     this.storeStatus(

@@ -70,14 +70,14 @@ const TOMBSTONE = 1;
 const Mark = { OWN: 1, CACHED: 2 } as const;
 const Verdict = { FULL: -1, TOO_LARGE: -2 } as const;
 
-/** Bits of a row's tag: type 2, marks 3, tombstone 1, account 12, and 14 of a second keyed hash of the link. */
+/** Bits of a row's tag: type 2, marks 4, tombstone 1, account 12, and 13 of a second keyed hash of the link. */
 const TYPE_MASK = 3;
 const MARKS_SHIFT = 2;
-const MARKS_MASK = 7;
-const TOMBSTONE_BIT = 32;
-const ACCOUNT_SHIFT = 6;
-const CHECK_SHIFT = 18;
-const CHECK_MASK = 0x3fff;
+const MARKS_MASK = 15;
+const TOMBSTONE_BIT = 64;
+const ACCOUNT_SHIFT = 7;
+const CHECK_SHIFT = 19;
+const CHECK_MASK = 0x1fff;
 
 /** Before the encoded record: what a read must tell without decoding it. */
 const Head = {
@@ -436,7 +436,7 @@ export class DurableRecordStore {
   }
 
   private checkOf(bytes: Uint8Array, offset: number): number {
-    return this.multilinear(KEY, bytes, offset) >>> (32 - 14);
+    return this.multilinear(KEY, bytes, offset) >>> (32 - 13);
   }
 
   private multilinear(from: number, bytes: Uint8Array, offset: number): number {

@@ -33,6 +33,7 @@ const STORE_SEQUENCE = (3 << 3) | VARINT;
 const STORE_STAMP_SALT = (4 << 3) | BYTES;
 const STORE_STAMP_NONCE = (5 << 3) | VARINT;
 const STORE_AGE = (6 << 3) | VARINT;
+const STORE_SINGLE = (7 << 3) | VARINT;
 const ANNOUNCE_STAMP_SALT = (2 << 3) | BYTES;
 const ANNOUNCE_STAMP_NONCE = (3 << 3) | VARINT;
 const BYTES_1 = (1 << 3) | BYTES;
@@ -59,7 +60,7 @@ export class Stamp {
 /** The absent stamp. */
 export const NO_STAMP: Readonly<Stamp> = Object.freeze(new Stamp());
 
-/** A STORE, or an ANNOUNCE_PROVIDER (whose `cas` is always false and `ageSecs` 0). */
+/** A STORE, or an ANNOUNCE_PROVIDER (whose `cas` and `single` are always false and `ageSecs` 0). */
 export class StoreRequestView {
   readonly record = new RecordView();
   cas = false;
@@ -68,6 +69,8 @@ export class StoreRequestView {
   readonly stamp = new Stamp();
   /** u32: seconds since the record's publisher stated it. */
   ageSecs = 0;
+  /** Not to be handed on. */
+  single = false;
 }
 
 export class StoreResponseView {
@@ -147,6 +150,7 @@ export function writeStoreRequest(
   sequenceExpected: number,
   stamp: Readonly<Stamp>,
   ageSecs: number,
+  single: boolean,
 ): number {
   let at = writeNested(bytes, offset, source, view, form, hash, hashOffset);
   if (sequenceExpected >= 0) {
@@ -154,7 +158,8 @@ export function writeStoreRequest(
     at = writeWideField(bytes, at, STORE_SEQUENCE, highOf(sequenceExpected), sequenceExpected | 0);
   }
   at = writeStamp(bytes, at, STORE_STAMP_SALT, STORE_STAMP_NONCE, stamp);
-  return writeNumberField(bytes, at, STORE_AGE, ageSecs | 0) - offset;
+  at = writeNumberField(bytes, at, STORE_AGE, ageSecs | 0);
+  return writeNumberField(bytes, at, STORE_SINGLE, single ? 1 : 0) - offset;
 }
 
 /** Writes an ANNOUNCE_PROVIDER of the provider record in `view`. */
@@ -208,6 +213,7 @@ function readRequest(
   out.cas = false;
   out.sequenceExpected = 0;
   out.ageSecs = 0;
+  out.single = false;
   stamp.bytes = bytes;
   stamp.saltOffset = offset;
   stamp.saltLength = 0;
@@ -236,6 +242,8 @@ function readRequest(
       out.sequenceExpected = reader.high * TWO_32 + (reader.low >>> 0);
     } else if (isStore && tag === STORE_AGE) {
       out.ageSecs = reader.low >>> 0;
+    } else if (isStore && tag === STORE_SINGLE) {
+      out.single = reader.low !== 0 || reader.high !== 0;
     }
   }
   if (verdict < 0) return verdict;

@@ -130,6 +130,7 @@ describe('a datagram', () => {
       -1,
       NO_STAMP,
       0xffff_ffff,
+      true,
     );
     expect(length).toBeLessThanOrEqual(BODY_BYTES_MAX);
   });

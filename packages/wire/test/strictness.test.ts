@@ -316,5 +316,6 @@ it('starts every reading from nothing', () => {
     stampSalt: '',
     stampNonce: 0n,
     ageSecs: 0,
+    single: false,
   });
 });

@@ -38,14 +38,18 @@ export function expiresUnix(
 
 /**
  * When a record that was stated or sent out now is to be sent out next; 0 = never. Owners act just before TTL/2,
- * stewards just after half of what is left, each with jitter; cached and others' provider records never go out.
+ * stewards just after half of what is left, each with jitter; cached and single ones and others' provider records never go out.
  */
 export function republishUnix(rng: Rng, nowUnix: number, record: StoredRecord): number {
   const life = lifeSecs(record.flags, record.ttlSecs);
   const left = record.expiresUnix - nowUnix;
   let next = 0;
   if ((record.marks & RecordMark.OWN) !== 0) next = part(rng, life, OWNER_REFRESH_FROM, OWNER_REFRESH_TO);
-  else if ((record.marks & RecordMark.CACHED) !== 0 || record.type === RecordType.PROVIDER) return 0;
+  else if (
+    (record.marks & (RecordMark.CACHED | RecordMark.SINGLE)) !== 0 ||
+    record.type === RecordType.PROVIDER
+  )
+    return 0;
   else if (left < life * REPUBLISH_LEFT_MIN) return 0;
   else next = part(rng, left, STEWARD_REFRESH_FROM, STEWARD_REFRESH_TO);
   return next < left ? nowUnix + next : 0;

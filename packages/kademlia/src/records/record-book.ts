@@ -408,13 +408,15 @@ export class RecordBook {
   /** The held record is stated again: a longer life, never a shorter one. */
   private refresh(nowUnix: number, life: number, request: AcceptRequest, mark: number): void {
     const held = this.held;
+    const before = held.marks;
+    if (mark !== 0 || !request.single) held.marks &= ~RecordMark.SINGLE;
     if (mark !== 0) held.marks = (held.marks | mark) & ~RecordMark.CACHED;
     else if (request.cacheSecs === 0) held.marks &= ~RecordMark.CACHED;
     const expires = expiresUnix(nowUnix, life, held.marks, held.flags, request.cacheSecs);
     // A steward that acts shortly before we would do so takes our turn, though its copy is no younger than ours.
     const regular = (held.marks & RecordMark.OWN) === 0 && held.republishUnix > 0;
     const turn = regular && held.republishUnix - nowUnix < held.ttlSecs * STEWARD_TURN;
-    if (expires <= held.expiresUnix && mark === 0 && !turn) return;
+    if (expires <= held.expiresUnix && held.marks === before && mark === 0 && !turn) return;
     held.expiresUnix = Math.max(expires, held.expiresUnix);
     held.republishUnix = republishUnix(this.rng, nowUnix, held);
     this.store.update(held);
@@ -450,8 +452,11 @@ export class RecordBook {
     // What a read would cache replaces a regular copy as a regular one: we are among its holders.
     const cached =
       request.cacheSecs > 0 && mark === 0 && !(held && (this.held.marks & RecordMark.CACHED) === 0);
+    const regular = held && (this.held.marks & RecordMark.SINGLE) === 0;
+    const single = request.single && mark === 0 && !regular;
     describe(entry, view, source, this.hash);
     entry.marks = mark | (cached ? RecordMark.CACHED : 0) | (flagged ? RecordMark.FLAGGED : 0);
+    if (single) entry.marks |= RecordMark.SINGLE;
     entry.account = account;
     const life = lifeSecs(view.flags, view.ttlSecs) - request.ageSecs;
     entry.expiresUnix = expiresUnix(nowUnix, life, entry.marks, view.flags, request.cacheSecs);

@@ -107,7 +107,7 @@ export const storeCases: readonly StoreCase[] = [
         record.notBeforeUnix = 2 ** 40 + 3;
         record.republishUnix = 1_999_999_999;
         record.sequence = type === RecordType.IMMUTABLE ? 0 : Number.MAX_SAFE_INTEGER;
-        record.marks = RecordMark.FLAGGED;
+        record.marks = RecordMark.FLAGGED | RecordMark.SINGLE;
         return record;
       });
       for (const record of records) assert(store.put(record) === PutVerdict.ADDED, 'added');

@@ -17,6 +17,8 @@ export const RecordMark = {
   CACHED: 2,
   /** Two different records with this sequence were seen (equivocation). */
   FLAGGED: 4,
+  /** We alone hold it, as one shard of a blob: never republished, renewed only by whoever stewards it. */
+  SINGLE: 8,
 } as const;
 
 /** Outcomes of `RecordStore.put`. */

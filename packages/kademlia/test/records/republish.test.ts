@@ -1,4 +1,4 @@
-import { mutableKey } from '@molia/wire';
+import { immutableKey, mutableKey } from '@molia/wire';
 import { describe, expect, it } from 'vitest';
 import { FindVerdict, RecordMark, RecordVerdict, Republish } from '../../src/index.ts';
 import {
@@ -171,5 +171,27 @@ describe('stewards', () => {
 
     expect(sent).toBeGreaterThan(0);
     expect(sent).toBeLessThan(5);
+  });
+});
+
+describe('single records', () => {
+  const record = immutable('shard', DAY_SECS);
+  const key = immutableKey(new TextEncoder().encode('shard'));
+
+  it('are never sent out, and end with their ttl unless they are stored again', () => {
+    const t = openBook();
+    expect(accept(t, 0, record, { single: true })).toBe(RecordVerdict.STORED);
+    expect(run(t, 23)).toEqual([]);
+    expect(accept(t, 23 * HOUR, record, { single: true })).toBe(RecordVerdict.REFRESHED);
+    expect(read(t, 46 * HOUR, key)).toBe('shard');
+    expect(read(t, 47 * HOUR, key)).toBe(FindVerdict.NOT_FOUND);
+  });
+
+  it('become ordinary ones when they are stored as such, and never the reverse', () => {
+    const t = openBook();
+    accept(t, 0, record, { single: true });
+    expect(accept(t, 0, record, { single: false })).toBe(RecordVerdict.REFRESHED);
+    expect(accept(t, 0, record, { single: true })).toBe(RecordVerdict.REFRESHED);
+    expect(run(t, 23).length).toBeGreaterThan(0);
   });
 });

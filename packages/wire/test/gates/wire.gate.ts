@@ -151,6 +151,7 @@ export const operations: GateOperation[] = [
           2 ** 40,
           wire.NO_STAMP,
           0,
+          false,
         );
         sink[0] = wire.readStoreRequest(bytes, 0, length, view);
         length = wire.writeStoreRequest(
@@ -164,6 +165,7 @@ export const operations: GateOperation[] = [
           -1,
           wire.NO_STAMP,
           2 ** 32 - 1,
+          true,
         );
         sink[0] = wire.readStoreRequest(bytes, 0, length, view);
       };

@@ -280,7 +280,7 @@ export const codecs: readonly CodecCase[] = [
     type: wire.MessageType.STORE,
     schema: pb.StoreRequestSchema,
     arbitrary: arbitraries.storeRequest,
-    write(bytes, offset, { record, cas, sequenceExpected, stampSalt, stampNonce, ageSecs }) {
+    write(bytes, offset, { record, cas, sequenceExpected, stampSalt, stampNonce, ageSecs, single }) {
       const { source, view } = viewOf(record as WireRecord);
       const expected = cas ? Number(sequenceExpected) : -1;
       const stamp = stampOf(stampSalt, stampNonce);
@@ -295,6 +295,7 @@ export const codecs: readonly CodecCase[] = [
         expected,
         stamp,
         ageSecs,
+        single,
       );
     },
     read: (bytes, offset, length) => wire.readStoreRequest(bytes, offset, length, storeView),
@@ -304,14 +305,16 @@ export const codecs: readonly CodecCase[] = [
       sequenceExpected: BigInt(storeView.sequenceExpected),
       ...seenStamp(),
       ageSecs: storeView.ageSecs,
+      single: storeView.single,
     }),
-    expected: ({ record, cas, sequenceExpected, stampSalt, stampNonce, ageSecs }) => ({
+    expected: ({ record, cas, sequenceExpected, stampSalt, stampNonce, ageSecs, single }) => ({
       record: plainRecord(record),
       cas,
       sequenceExpected,
       stampSalt: hex(stampSalt),
       stampNonce,
       ageSecs,
+      single,
     }),
   }),
   define({

@@ -102,7 +102,7 @@ const findValueResponse = fc
 const stamp = { stampSalt: bytes(0, 32), stampNonce: u64 };
 const storeRequest = fc
   .oneof(
-    fc.record({ record: stored, ...stamp, ageSecs: u32 }),
+    fc.record({ record: stored, ...stamp, ageSecs: u32, single: fc.boolean() }),
     fc.record({ record: stored, cas: fc.constant(true), sequenceExpected: u53, ...stamp, ageSecs: u32 }),
   )
   .map((init) => create(StoreRequestSchema, init));

@@ -77,6 +77,7 @@ const SAMPLES: { readonly [name: string]: readonly Plain[] } = {
     { record: asMessage(immutableRecord) },
     { record: asMessage(mutableRecord), cas: true },
     { record: asMessage(mutableRecord), ageSecs: 43_200 },
+    { record: asMessage(immutableRecord), single: true },
     {
       record: asMessage(wire.detachRecord(mutableRecord)),
       cas: true,
