@@ -352,8 +352,7 @@ export class Finder {
   /** An overdue contact is asked once more before it is given up: one of the two packets may be lost. */
   private askAgain(op: Operation, request: number, row: number): void {
     const { shared } = this;
-    // Without a session a second request would start the handshake anew and make the answer to the first void.
-    if (!shared.tuning.resend || (shared.contacts.seenAt[row] as number) < 0 || !op.lookup.again(row)) return;
+    if (!shared.tuning.resend || !op.lookup.again(row)) return;
     const second = shared.ask(requestType(op.kind), row, op.handle);
     if (second !== NONE) shared.requests.pair(request, second);
   }

@@ -90,8 +90,8 @@ export const AMPLIFICATION_MAX = 3;
 
 /** Extended initiations before a plain one is tried: a stock WireGuard drops extended ones. */
 export const EXTENDED_ATTEMPTS = 2;
-/** A new early message may renew an initiation that is unanswered for this long: P90 of a distant round trip. */
-export const EARLY_RENEW_MS = 250;
+/** A new early message may follow an initiation that is unanswered for this long with a second one; both are waited for. */
+export const EARLY_RENEW_MS = 100;
 /** A session younger than this is not doubted: a burst of loss must not cost a handshake a request. */
 export const DOUBT_AGE_MS = 1_000;
 /** An initiation that asks for a large answer has this length: 3 * 432 = 1296 >= 92 + 1200. */
@@ -115,5 +115,5 @@ export const EVENTS_MAX = 1024;
 export const EVENTS_RESERVE = 4;
 /** Bytes of responses and cookie replies that may wait: 64 datagrams of the larger kind at once. */
 export const OUTBOX_BYTES = 16_384;
-/** Sessions a peer can have: previous, current, next and the one being asked for. */
-export const SESSIONS_PER_PEER = 4;
+/** Sessions a peer can have: previous, current, next, and the two that may be asked for at once. */
+export const SESSIONS_PER_PEER = 5;

@@ -133,11 +133,15 @@ function confirm(state: State, now: Millis, row: number, session: number, path: 
   const { sessions, peers } = state;
   const connected = state.usable(now, row) !== NONE;
   sessions.state[session] = LIVE;
-  // INVARIANT: an unconfirmed session is its peer's next one.
-  sessions.free(peers.previous[row] as number);
-  peers.previous[row] = peers.current[row] as number;
+  // INVARIANT: an unconfirmed session is its peer's next one, or the only one beside it.
+  if (peers.next[row] === session) {
+    sessions.free(peers.previous[row] as number);
+    peers.previous[row] = peers.current[row] as number;
+    peers.next[row] = NONE;
+  } else {
+    peers.previous[row] = NONE;
+  }
   peers.current[row] = session;
-  peers.next[row] = NONE;
   completeHandshake(state, row);
   peers.set(row, PROVED);
   if (peers.queueHead[row] !== NONE) peers.want(row, WANT_FLUSH);

@@ -378,6 +378,7 @@ export class Wireguard implements Engine<WireguardEvent> {
       if (state.peers.handles.handleAt(row) !== NONE) removePeer(state, row);
     }
     state.sessions.wipe();
+    state.superseded.wipe();
     state.peers.wipe();
     state.pool.wipe();
     state.outbox.clear();

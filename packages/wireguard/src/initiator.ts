@@ -87,7 +87,11 @@ export function sendLater(
   const block = addWaiting(state, row, bytes, offset, length, flags);
   if (block === NONE) return state.drop(WireguardDrop.QUEUE_FULL);
   const early = mayRide(flags, length);
-  if (early && renewable(state, now, row)) state.peers.earlyBlock[row] = block;
+  if (early && renewable(state, now, row)) {
+    // What rode in an initiation that is under way arrives with it or not at all, as in any datagram.
+    if (state.peers.initiated[row] !== NONE && state.peers.has(row, SENT_EXTENDED)) removeEarly(state, row);
+    state.peers.earlyBlock[row] = block;
+  }
   requestHandshake(state, now, row, early);
   return TAKEN;
 }
@@ -142,6 +146,11 @@ export function requestHandshake(state: State, now: Millis, row: number, early: 
 /** The retry timer of a handshake: once more, or given up. */
 export function retryHandshake(state: State, now: Millis, row: number): void {
   const peers = state.peers;
+  if (!peers.has(row, TRYING)) {
+    // The answer to the initiation before it made the session; the one to this never came.
+    forgetInitiated(state, row);
+    return;
+  }
   const limit = peers.has(row, PLAIN) ? REKEY_ATTEMPT_TIME_MS : state.options.contactAttemptMs;
   if (now - peers.time(row, ATTEMPT_STARTED) >= limit) {
     giveUp(state, now, row);
@@ -165,7 +174,7 @@ function giveUp(state: State, now: Millis, row: number): void {
   state.emit(WireguardEventKind.PEER_UNREACHABLE, row, state.pathOf(row));
 }
 
-/** Ends an attempt: no retry is due any more. */
+/** Ends an attempt: no retry is due any more, and nothing is asked for. */
 export function completeHandshake(state: State, row: number): void {
   const peers = state.peers;
   peers.unset(row, TRYING | LAST_MINUTE | COOKIE_RETRIED | TRY_HINT | WANT_INITIATION);
@@ -174,13 +183,35 @@ export function completeHandshake(state: State, row: number): void {
   state.clearDeadline(row, DEFERRED);
 }
 
-/** Frees the index of the initiation in flight and wipes its ephemeral. */
+/** Frees the indices of the initiations in flight and wipes their ephemerals. */
 export function forgetInitiated(state: State, row: number): void {
   const peers = state.peers;
+  forgetSuperseded(state, row);
   state.sessions.free(peers.initiated[row] as number);
   peers.initiated[row] = NONE;
   const at = row * PEER_BYTES + HANDSHAKE;
   peers.bytes.fill(0, at, at + NOISE_STATE_BYTES);
+}
+
+function forgetSuperseded(state: State, row: number): void {
+  const { peers, superseded } = state;
+  const slot = peers.superseded[row] as number;
+  state.sessions.free(superseded.session(slot));
+  superseded.free(slot);
+  peers.superseded[row] = NONE;
+}
+
+/** Makes way for a newer initiation; the answer to this one is still welcome where both carry early data. */
+function supersede(state: State, row: number, extended: boolean): void {
+  const { peers, superseded } = state;
+  const session = peers.initiated[row] as number;
+  if (session === NONE || !extended || !peers.has(row, SENT_EXTENDED)) {
+    forgetInitiated(state, row);
+    return;
+  }
+  forgetSuperseded(state, row);
+  peers.superseded[row] = superseded.keep(session, peers.bytes, row * PEER_BYTES + HANDSHAKE);
+  peers.initiated[row] = NONE;
 }
 
 /** Writes the initiation that is due into `out`; `false` when there is nowhere to send it. */
@@ -202,7 +233,7 @@ export function writeInitiation(state: State, now: Millis, row: number, out: Tra
   peers.setTime(row, LAST_TICK, tick);
   writeStamp(bytes, offset + INITIATION_PAYLOAD_OFFSET, tick);
 
-  forgetInitiated(state, row);
+  supersede(state, row, extended);
   const session = state.sessions.alloc(row, INITIATED);
   peers.initiated[row] = session;
   bytes[offset] = MESSAGE_INITIATION;
@@ -310,9 +341,12 @@ export function handleResponse(
     }
   }
   const answerLength = length - RESPONSE_BYTES;
-  const handshake = row * PEER_BYTES + HANDSHAKE;
+  const slot = peers.superseded[row] as number;
+  const isNewest = peers.initiated[row] === session;
+  const handshakes = isNewest ? peers.bytes : state.superseded.bytes;
+  const handshake = isNewest ? row * PEER_BYTES + HANDSHAKE : slot * NOISE_STATE_BYTES;
   const psk = state.presharedKey;
-  if (!state.noise.readResponse(peers.bytes, handshake, psk, bytes, offset + 12, answerLength)) {
+  if (!state.noise.readResponse(handshakes, handshake, psk, bytes, offset + 12, answerLength)) {
     state.noise.wipeScratch();
     sessions.failures[session] = Math.min(255, (sessions.failures[session] as number) + 1);
     return state.drop(WireguardDrop.BAD_HANDSHAKE);
@@ -324,10 +358,19 @@ export function handleResponse(
   sessions.state[session] = LIVE;
   sessions.initiator[session] = 1;
   sessions.createdAt[session] = now;
-  peers.initiated[row] = NONE;
-  forgetInitiated(state, row);
   installInitiated(state, row, session);
-  completeHandshake(state, row);
+  if (isNewest) {
+    peers.initiated[row] = NONE;
+    forgetInitiated(state, row);
+    completeHandshake(state, row);
+  } else {
+    state.superseded.free(slot);
+    peers.superseded[row] = NONE;
+    const expiresAt = peers.time(row, RETRANSMIT);
+    completeHandshake(state, row);
+    // The newer one may still be answered, and is forgotten when it would have been sent again.
+    state.setDeadline(row, RETRANSMIT, expiresAt);
+  }
   state.setDeadline(row, ZERO_KEYS, now + ZERO_KEYS_MS);
   peers.set(row, PROVED);
   state.provePath(row, path);

@@ -86,6 +86,8 @@ export class Peers {
   current: Int32Array = new Int32Array(0);
   next: Int32Array = new Int32Array(0);
   initiated: Int32Array = new Int32Array(0);
+  /** Slot of the initiation before that one, or `NONE`. */
+  superseded: Int32Array = new Int32Array(0);
   /** Waiting messages. */
   queueHead: Int32Array = new Int32Array(0);
   queueTail: Int32Array = new Int32Array(0);
@@ -200,6 +202,7 @@ export class Peers {
     this.current[row] = NONE;
     this.next[row] = NONE;
     this.initiated[row] = NONE;
+    this.superseded[row] = NONE;
     this.queueHead[row] = NONE;
     this.queueTail[row] = NONE;
     this.queueCount[row] = 0;
@@ -227,6 +230,7 @@ export class Peers {
     this.current = growI32(this.current, rows);
     this.next = growI32(this.next, rows);
     this.initiated = growI32(this.initiated, rows);
+    this.superseded = growI32(this.superseded, rows);
     this.queueHead = growI32(this.queueHead, rows);
     this.queueTail = growI32(this.queueTail, rows);
     this.queueCount = growI32(this.queueCount, rows);

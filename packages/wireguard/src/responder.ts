@@ -284,7 +284,10 @@ function writeResponse(
     state.count(-WireguardDrop.BAD_HANDSHAKE);
     return false;
   }
-  sessions.free(peers.next[row] as number);
+  // A stranger may have asked twice before our first answer reached it, and use either.
+  if (peers.current[row] === NONE && peers.previous[row] === NONE)
+    peers.previous[row] = peers.next[row] as number;
+  else sessions.free(peers.next[row] as number);
   const session = sessions.alloc(row, UNCONFIRMED);
   peers.next[row] = session;
   sessions.initiator[session] = 0;

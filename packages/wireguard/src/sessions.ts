@@ -72,10 +72,10 @@ export class Sessions {
     return this.state.length;
   }
 
-  /** A row with a fresh index. INVARIANT: rowsMax is four a peer, so there always is one. */
+  /** A row with a fresh index. INVARIANT: rowsMax is five a peer, so there always is one. */
   alloc(peer: number, state: number): number {
     if (this.#freeHead === NONE) {
-      assert(this.capacity < this.#rowsMax, 'every peer has at most four sessions');
+      assert(this.capacity < this.#rowsMax, 'every peer has at most five sessions');
       this.#grow(Math.min(this.#rowsMax, this.capacity * 2));
     }
     const row = this.#freeHead;

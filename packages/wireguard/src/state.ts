@@ -47,6 +47,7 @@ import {
   TIMES,
 } from './peers.ts';
 import { Sessions } from './sessions.ts';
+import { Superseded } from './superseded.ts';
 import { StampClock } from './tai64n.ts';
 import { Count, wireguardCounterNames } from './verdicts.ts';
 
@@ -58,6 +59,7 @@ export class State {
   readonly macs: Macs;
   readonly peers: Peers;
   readonly sessions: Sessions;
+  readonly superseded = new Superseded();
   readonly timers: TimerTable;
   readonly pool: MessagePool;
   readonly events = new EventRing();

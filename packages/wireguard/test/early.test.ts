@@ -9,7 +9,7 @@ import {
 } from '@molia/core';
 import { describe, expect, it } from 'vitest';
 import { WireguardDrop } from '../src/index.ts';
-import { ofType, timesOf, World } from './support/world.ts';
+import { ofType, type Sent, timesOf, World } from './support/world.ts';
 
 /** Datagram bytes of an extended initiation around its message. */
 const AROUND = 186;
@@ -173,7 +173,7 @@ describe('first contact', () => {
     expect(b.received.map((r) => r.text)).toEqual(['question']);
   });
 
-  it('is renewed by a new early message once 250 ms brought no answer', () => {
+  it('is followed by a second one with a new early message once 100 ms brought no answer', () => {
     const world = new World();
     const a = world.host('a');
     const b = world.host('b');
@@ -182,15 +182,68 @@ describe('first contact', () => {
     world.lose = (sent) => sent.bytes[0] === 1 && lost++ === 0;
     const there = world.open(a, b);
     world.early(a, there, 'one');
-    world.run(249);
+    world.run(99);
     world.early(a, there, 'too soon');
     expect(timesOf(world.log, 'a', 1)).toEqual([0]);
     world.run(1);
     world.early(a, there, 'two');
-    expect(timesOf(world.log, 'a', 1)).toEqual([0, 250]);
+    expect(timesOf(world.log, 'a', 1)).toEqual([0, 100]);
     world.run(1000);
-    expect(a.received[0]).toMatchObject({ text: 're two', early: true, at: 290 });
-    expect(b.received.map((r) => r.text)).toEqual(['two', 'one', 'too soon']);
+    expect(a.received[0]).toMatchObject({ text: 're two', early: true, at: 140 });
+    // What rode in the lost one is lost with it; what had no ride waited for the session.
+    expect(b.received.map((r) => r.text)).toEqual(['two', 'too soon']);
+  });
+
+  it.each([
+    ['the first', (sent: Sent) => (sent.bytes[0] === 2 && sent.at < 250 ? [100] : [150])],
+    ['the second', (sent: Sent) => (sent.bytes[0] === 2 && sent.at < 250 ? [900] : [150])],
+  ])(
+    'that is one of two is answered whichever answer comes first (%s), and the session holds',
+    (which, delays) => {
+      const world = new World();
+      world.latencyMs = 150;
+      const a = world.host('a');
+      const b = world.host('b');
+      b.onMessage = (text) => (text.startsWith('re') ? undefined : `re ${text}`);
+      // Both initiations arrive, the first answer fast or late.
+      world.delays = (sent) => (sent.bytes[0] === 1 ? [150] : delays(sent));
+      const there = world.open(a, b);
+      world.early(a, there, 'one');
+      world.run(100);
+      world.early(a, there, 'two');
+      expect(timesOf(world.log, 'a', 1)).toEqual([0, 100]);
+      world.run(2_000);
+      expect(b.received.map((r) => r.text)).toEqual(['one', 'two']);
+      const answers = a.received.map((r) => [r.text, r.early]);
+      expect(answers[0]).toEqual([which === 'the first' ? 're one' : 're two', true]);
+      expect(a.wg.connected(world.now, there)).toBe(true);
+      world.send(a, there, 'three');
+      world.run(400);
+      expect(a.received.at(-1)?.text).toBe('re three');
+      // Nothing of the other handshake is left when it would have been sent again.
+      world.run(6_000);
+      expect(timesOf(world.log, 'a', 1)).toEqual([0, 100]);
+      expect(a.wg.sessionCount).toBeLessThanOrEqual(2);
+    },
+  );
+
+  it('of two holds under the first answer when the second one is lost', () => {
+    const world = new World();
+    world.latencyMs = 150;
+    const a = world.host('a');
+    const b = world.host('b');
+    b.onMessage = (text) => (text.startsWith('re') ? undefined : `re ${text}`);
+    world.lose = (sent) => sent.bytes[0] === 2 && sent.at > 200;
+    const there = world.open(a, b);
+    world.early(a, there, 'one');
+    world.run(100);
+    world.early(a, there, 'two');
+    world.run(1_000);
+    expect(a.received.map((r) => r.text)).toEqual(['re one']);
+    world.send(a, there, 'three');
+    world.run(400);
+    expect(a.received.at(-1)?.text).toBe('re three');
+    expect(timesOf(world.log, 'a', 1)).toEqual([0, 100]);
   });
 
   it('falls back to a plain initiation on the second retry where extended ones are not taken', () => {

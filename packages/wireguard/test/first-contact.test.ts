@@ -37,6 +37,8 @@ function engine(side: 'initiator' | 'responder', word: number): Wireguard {
     cipher: nobleCipher,
     rng: scripted(v.ephemeral, word),
     wallMsAtZero: vector.wallMs,
+    // The bits of the vector's indices.
+    peersMax: 50_000,
     capabilities: vector.capabilities,
     pathBytes: () => 0,
   });
