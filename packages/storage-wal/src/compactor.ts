@@ -130,6 +130,7 @@ export class Compactor implements DiskWork {
       writeU32(log.bytes, log.body, FrameKind.FREED);
       writeU32(log.bytes, log.body + FreedField.SEGMENT, segments.sequence[this.victim] as number);
       log.finish(FREED_BYTES);
+      segments.state[this.victim] = SegmentState.FREEING;
       this.phase = Phase.FREEING;
       this.ticket = log.appended;
       log.flush();

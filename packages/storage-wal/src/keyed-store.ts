@@ -104,7 +104,6 @@ export class KeyedStore implements DiskWork {
   get ticket(): number {
     return this.log.appended;
   }
-
   get durable(): number {
     return this.log.durable;
   }
@@ -134,7 +133,6 @@ export class KeyedStore implements DiskWork {
   get isFailing(): boolean {
     return this.log.failures > 0;
   }
-
   /** Copies a record in; a `StoreVerdict`. Makes room by evicting what expired, then what ranks above the newcomer. */
   put(entry: StoreEntry): number {
     const valueLength = entry.headLength + entry.valueLength;
@@ -144,7 +142,11 @@ export class KeyedStore implements DiskWork {
     const needed = frameBytes(length);
     if (log.failures > 0 || log.pending + needed > this.limits.pendingBytesMax) return this.refuse();
     const held = rows.find(entry.key, entry.keyOffset);
-    if (held >= 0) rows.eviction.remove(held);
+    if (held >= 0) {
+      // Expired or last in rank, it must not leave while room is made: its slot is used again.
+      rows.expiry.remove(held);
+      rows.eviction.remove(held);
+    }
     const given = held < 0 ? 0 : frameBytes(rows.length[held] as number);
     const isRoom = this.makeRoom(entry.rank, needed - given, held < 0 ? 1 : 0);
     if (!isRoom || !log.reserve(length, false)) {
@@ -484,12 +486,8 @@ export class KeyedStore implements DiskWork {
     }
     if (count === 0) return;
     this.lost += count;
-    this.reports.tell(
-      'RECORDS_LOST',
-      `${count} records do not verify any more and were dropped`,
-      segments.sequence[segment] as number,
-      count,
-    );
+    const message = `${count} records do not verify any more and were dropped`;
+    this.reports.tell('RECORDS_LOST', message, segments.sequence[segment] as number, count);
   }
 
   private forgetSegment(sequence: number): void {

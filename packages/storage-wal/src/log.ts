@@ -395,8 +395,7 @@ export class Log implements DiskWork {
     bytes.set(this.options.storeId.subarray(0, STORE_ID_BYTES), at + HeadField.STORE);
     let count = 0;
     for (let i = 0; i < segments.end; i++) {
-      const state = segments.state[i];
-      if (i === this.head || state === SegmentState.NONE || state === SegmentState.FREED) continue;
+      if (i === this.head || !segments.isNamed(i)) continue;
       writeU32(bytes, at + HeadField.LIST + 4 * count++, segments.sequence[i] as number);
     }
     writeU32(bytes, at + HeadField.COUNT, count);

@@ -49,6 +49,7 @@ class Recovery {
   private readonly cuts: { file: number; length: number }[] = [];
   private readonly leftovers: number[] = [];
   private readonly freed = new Set<number>();
+  private readonly missing = new Set<number>();
   private storeId: Uint8Array | undefined;
   private snapshot: SnapshotHead | undefined;
   private replayed = 0;
@@ -294,6 +295,7 @@ class Recovery {
     for (const sequence of expected) {
       if (there.has(sequence) || this.freed.has(sequence)) continue;
       const message = 'a segment is missing; its records are lost';
+      this.missing.add(sequence);
       this.reports.tell('MISSING_SEGMENT', message, sequence, 0);
     }
     // Freed for good, but the removal of the file did not come through.
@@ -317,7 +319,7 @@ class Recovery {
       const segment = rows.segment[slot] as number;
       const total = frameBytes(length);
       if ((rows.position[slot] as number) + total > (segments.size[segment] as number)) {
-        if ((rows.expiry.keys[slot] as number) > this.options.nowUnix) lost++;
+        if (this.isLoss(slot)) lost++;
         rows.remove(slot);
         continue;
       }
@@ -338,6 +340,17 @@ class Recovery {
     }
     if (lost > 0) this.reports.tell('RECORDS_LOST', `${lost} records are gone with what held them`, 0, lost);
     return bytes;
+  }
+
+  /**
+   * Of a row whose frame is not there. The snapshot also tells of records that left since and whose segment was
+   * compacted: their marks may be gone with the last segment that they guarded against. That is no loss.
+   */
+  private isLoss(slot: number): boolean {
+    const { rows, segments } = this;
+    const segment = rows.segment[slot] as number;
+    if ((rows.expiry.keys[slot] as number) <= this.options.nowUnix) return false;
+    return segments.created[segment] !== 0 || this.missing.has(segments.sequence[segment] as number);
   }
 
   private newId(): Uint8Array {

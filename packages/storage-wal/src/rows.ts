@@ -5,7 +5,7 @@
  * The hash is multilinear over the bytes with secret multipliers: its top 25 bits are universal (Lemire and Kaser
  * 2012), so that nobody who can choose keys can choose collisions.
  */
-import { copyBytes, equalBytes, grow, NONE, type Rng } from '@molia/core';
+import { assert, copyBytes, equalBytes, grow, NONE, type Rng } from '@molia/core';
 import { Links } from './links.ts';
 import { SlotHeap } from './slot-heap.ts';
 
@@ -82,8 +82,11 @@ export class Rows {
     const { cells, hashes } = this;
     const mask = cells.length - 1;
     let hole = (hashes[slot] as number) >>> this.shift;
-    // BOUNDED: the row is in the table, so its cell follows its home.
-    while (cells[hole] !== slot + 1) hole = (hole + 1) & mask;
+    // INVARIANT: a row with a record is in the table, so its cell follows its home without a gap.
+    while (cells[hole] !== slot + 1) {
+      assert(cells[hole] !== 0, 'a row that is removed is in the table');
+      hole = (hole + 1) & mask;
+    }
     for (let cell = (hole + 1) & mask; cells[cell] !== 0; cell = (cell + 1) & mask) {
       const home = (hashes[(cells[cell] as number) - 1] as number) >>> this.shift;
       // An entry may move back into the hole unless its home lies cyclically within (hole, cell].

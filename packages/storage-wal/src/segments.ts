@@ -12,6 +12,8 @@ export const SegmentState = {
   VICTIM: 3,
   /** Nothing in it counts; its file is being removed. */
   FREED: 4,
+  /** Its FREED frame is in the log, but not durable yet. */
+  FREEING: 5,
 } as const;
 
 const INITIAL = 64;
@@ -73,6 +75,12 @@ export class Segments {
     this.state[index] = SegmentState.NONE;
     this.count--;
     while (this.end > 0 && this.state[this.end - 1] === SegmentState.NONE) this.end--;
+  }
+
+  /** A head or snapshot that is written now names it: no FREED frame of it lies before them. */
+  isNamed(index: number): boolean {
+    const state = this.state[index];
+    return state !== SegmentState.NONE && state !== SegmentState.FREED && state !== SegmentState.FREEING;
   }
 
   get isFull(): boolean {

@@ -24,7 +24,7 @@ import {
 import { checkFrame, frameBytes, readI32, readU32, STORE_ID_BYTES, sealFrame, writeU32 } from './frame.ts';
 import type { Log } from './log.ts';
 import type { Rows } from './rows.ts';
-import { SegmentState, type Segments } from './segments.ts';
+import type { Segments } from './segments.ts';
 
 const Kind = { HEAD: 16, ROWS: 17, END: 18 } as const;
 /** Offsets in the body of HEAD: where the log is replayed from, rows at the time, segments alive. */
@@ -207,7 +207,7 @@ export class SnapshotWriter implements DiskWork {
     writeU32(buffer, at + Head.ROWS, this.rows.count);
     let count = 0;
     for (let i = 0; i < segments.end; i++) {
-      if (segments.state[i] === SegmentState.NONE || segments.state[i] === SegmentState.FREED) continue;
+      if (!segments.isNamed(i)) continue;
       const item = at + Head.LIST + ITEM_BYTES * count++;
       writeU32(buffer, item, segments.sequence[i] as number);
       writeU32(buffer, item + 4, segments.size[i] as number);

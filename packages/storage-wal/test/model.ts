@@ -147,6 +147,9 @@ export class Model {
     const verdict = store.put(entry);
     if (verdict >= 0) {
       this.push(hexOf(index), { ticket: store.ticket, value, expires: entry.expiresUnix });
+      const slot = store.find(entry.key, 0);
+      if (slot < 0 || Buffer.compare(this.read(slot), value) !== 0)
+        throw new Error(`${hexOf(index).slice(0, 4)}: put, and not there`);
     }
     return verdict;
   }

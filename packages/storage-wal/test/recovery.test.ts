@@ -16,7 +16,7 @@ import { run, SimDisk } from './sim-disk.ts';
 
 const SEGMENT = 192 * 1024;
 
-function open(disk: SimDisk, options: { segmentBytes?: number } = {}): KeyedStore {
+function open(disk: SimDisk, options: { segmentBytes?: number; bytesMax?: number } = {}): KeyedStore {
   return openKeyedStore({
     disk,
     rng: createSeededRng(9),
@@ -214,6 +214,23 @@ describe('recovery', () => {
     settle(store, disk);
     disk.crash();
     expect(open(disk).stats().count).toBe(12);
+  });
+
+  it('replaces a record that expired while a full quota makes room, and holds what replaced it', () => {
+    const disk = new SimDisk(createSeededRng(3));
+    const store = open(disk, { bytesMax: 10_000 });
+    let count = 0;
+    while (put(store, count, bytesOf(count), count === 0 ? 200 : NEVER_UNIX) === StoreVerdict.ADDED) count++;
+    expect(count).toBeGreaterThan(10);
+    store.expire(300, 0);
+    // Larger than what it replaces, so that room must be made: what ranks last leaves.
+    const larger = bytesOf(1_000, 900);
+    expect(put(store, 0, larger)).toBe(StoreVerdict.REPLACED);
+    requireHeld(store, 0, larger);
+    expect(store.stats()).toMatchObject({ count: count - 1, evicted: 1, expired: 0 });
+    settle(store, disk);
+    disk.crash();
+    requireHeld(open(disk), 0, larger);
   });
 
   it('serves reads from a disk that became read-only', () => {
