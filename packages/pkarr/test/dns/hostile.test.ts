@@ -1,8 +1,8 @@
 /** Hostile input and floods: nothing throws, nothing grows, answers go on, and nobody is sent more than the limits allow. */
-import { createSeededRng, parseEndpoint, randomBelow } from '@molia/core';
+import { createSeededRng, parseEndpoint } from '@molia/core';
 import { describe, expect, test } from 'vitest';
 import { Carrier, DnsEngine, DnsVerdict } from '../../src/dns/index.ts';
-import { a, cname, KEY, Lab, ns, packet, query, read, replyTo, soa, txt, UPSTREAMS } from './lab.ts';
+import { a, KEY, Lab, ns, packet, query, read, replyTo, txt, UPSTREAMS } from './lab.ts';
 
 const HEADER = '0007 0100 0001 0000 0000 0000';
 const bytes = (hex: string): Uint8Array => new Uint8Array(Buffer.from(hex.replaceAll(' ', ''), 'hex'));
@@ -25,20 +25,6 @@ const NAMES = [
   '',
 ];
 
-function mutated(original: Uint8Array, rng: ReturnType<typeof createSeededRng>): Uint8Array {
-  const copy = original.slice(
-    0,
-    randomBelow(rng, 8) === 0 ? randomBelow(rng, original.length + 1) : original.length,
-  );
-  if (copy.length === 0) return copy;
-  for (let i = 0; i <= randomBelow(rng, 4); i++) {
-    const at =
-      randomBelow(rng, 2) === 0 ? randomBelow(rng, Math.min(12, copy.length)) : randomBelow(rng, copy.length);
-    copy[at] = [0, 0xc0, 0xff, 12, 1][randomBelow(rng, 6)] ?? randomBelow(rng, 256);
-  }
-  return copy;
-}
-
 describe('hostile queries', () => {
   test('names without an end are FORMERR', () => {
     const lab = new Lab();
@@ -58,72 +44,9 @@ describe('hostile queries', () => {
     expect(read(lab.answers[0]?.bytes as Uint8Array)).toMatchObject({ rcode: 'FORMERR' });
     expect(lab.engine.pending).toBe(0);
   });
-
-  test.each([1, 2, 3])('mutated ones are answered with a message or not at all (seed %i)', (seed) => {
-    const rng = createSeededRng(seed);
-    const lab = new Lab({ queriesPerSecond: 0, udpBytesPerSecond: 0, keyLookupsPerSecond: 0 }, seed);
-    lab.zones.set(KEY, packet(a(KEY, '192.0.2.1'), cname(`c.${KEY}`, `d.${KEY}`), ns(`s.${KEY}`, 'ns.test')));
-    const originals = [
-      query(KEY, 'A', { edns: 1232, dnssecOk: true }),
-      query(`c.${KEY}`, 'TXT'),
-      query(`a.s.${KEY}`, 'AAAA'),
-      query('www.example.com', 'A', { edns: 512 }),
-    ];
-    for (let i = 0; i < 5_000; i++) {
-      const verdict = lab.query(mutated(originals[i % 4] as Uint8Array, rng));
-      if (verdict !== DnsVerdict.TAKEN) expect(lab.answers).toHaveLength(0);
-      for (const { bytes: answer } of lab.answers.splice(0)) {
-        expect(answer.length).toBeLessThanOrEqual(1232);
-        expect(read(answer)).toMatchObject({ flag_qr: true });
-      }
-      if (i % 500 !== 0) continue;
-      lab.pass(5_000);
-      lab.answers.length = 0;
-    }
-    lab.pass(60_000);
-    expect(lab.engine.pending).toBe(0);
-  });
 });
 
-describe('hostile replies and packets', () => {
-  test.each([1, 2, 3])('mutated ones leave an answer behind all the same (seed %i)', (seed) => {
-    const rng = createSeededRng(seed);
-    const lab = new Lab({ queriesPerSecond: 0, udpBytesPerSecond: 0 }, seed);
-    for (let i = 0; i < 3_000; i++) {
-      const name = `n${i}.example.com`;
-      lab.query(query(name, 'A'));
-      const reply = replyTo(lab.asks.at(-1)?.bytes as Uint8Array, {
-        answers: [cname(name, 'b.example.com'), a('b.example.com', '192.0.2.1')],
-        authorities: [soa('example.com', 60, 60)],
-      });
-      lab.replyBytes(mutated(reply, rng));
-      if (lab.answers.length === 0) lab.pass(10_000);
-      const answer = lab.answers.splice(0);
-      expect(answer).toHaveLength(1);
-      expect((answer[0]?.bytes.length ?? 0) <= 512).toBe(true);
-      lab.asks.length = 0;
-    }
-    expect(lab.engine.pending).toBe(0);
-  });
-
-  test.each([1, 2, 3])('mutated packets are answered from, or SERVFAIL (seed %i)', (seed) => {
-    const rng = createSeededRng(seed);
-    const lab = new Lab({ queriesPerSecond: 0, keyLookupsPerSecond: 0, udpBytesPerSecond: 0 }, seed);
-    const dns = packet(
-      a('@', '192.0.2.1'),
-      cname(`w.${KEY}`, KEY),
-      ns(`s.${KEY}`, `n.${KEY}`),
-      txt('x', 'y'),
-    );
-    for (let i = 0; i < 3_000; i++) {
-      lab.zones.set(KEY, mutated(dns, rng));
-      lab.query(query(i % 2 === 0 ? `w.${KEY}` : `a.s.${KEY}`, 'A', { edns: 1232 }));
-      lab.pass(90_000);
-      for (const { bytes: answer } of lab.answers.splice(0)) expect(answer[2] as number).toBeGreaterThan(127);
-    }
-    expect(lab.engine.pending).toBe(0);
-  });
-
+describe('hostile packets', () => {
   test('names that grow when written out do not make a message too large', () => {
     // 80 records that point to one long name, whose owners and targets are 250 bytes each.
     const long = Array.from({ length: 4 }, () => 'l'.repeat(40)).join('.');
