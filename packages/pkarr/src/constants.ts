@@ -29,3 +29,14 @@ export const STRING_BYTES_MAX = 255;
 
 /** Records that are read of a message: the smallest has 11 bytes, so 1000 bytes hold at most 89. */
 export const RECORDS_MAX = 90;
+/** Where packets are published unless told otherwise: the relays that pkarr's own clients use. */
+export const DEFAULT_RELAYS: readonly string[] = Object.freeze([
+  'https://pkarr.pubky.app',
+  'https://pkarr.pubky.org',
+]);
+/** Media type of a relay's bodies, as the published API names it. */
+export const PAYLOAD_TYPE = 'application/pkarr.org/relays#payload';
+/** Header of a relay: nodes of the DHT that confirmed a packet. */
+export const STORED_NODES_HEADER = 'Pkarr-Dht-Stored-Nodes';
+/** Header of a relay: sequence number of the newest item, where that is no packet. */
+export const INVALID_SEQ_HEADER = 'Pkarr-Invalid-Signed-Packet-Seq';
