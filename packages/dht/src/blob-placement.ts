@@ -114,7 +114,13 @@ class Choice {
   }
 }
 
-function storeAt(context: Context, record: Uint8Array, contact: ContactInfo, call: Call): Promise<boolean> {
+/** Stores a record at one node alone; false when that does not hold it then. Without its value it is only renewed. */
+export function storeAt(
+  context: Context,
+  record: Uint8Array,
+  contact: ContactInfo,
+  call: Call,
+): Promise<boolean> {
   return context.operations.run(call, {
     start: (now, budgetMs) =>
       context.shard.kademlia.storeAt(now, record, contact.publicKey, contact.endpoint, budgetMs),

@@ -2,24 +2,15 @@
  * Blobs over the network: the engines of @molia/erasure fed from records (docs/spec/blobs.md). A stripe at a time, so
  * memory does not grow with the content. Shards are single copies on different nodes, pages and root ordinary records.
  */
-import { TAKEN, toHex, type Verdict } from '@molia/core';
-import {
-  BlobDecoder,
-  BlobDrop,
-  BlobEncoder,
-  BlockKind,
-  CODINGS,
-  createBlock,
-  pickSamples,
-  planRepair,
-} from '@molia/erasure';
-import { abortable, type BlobHost, inScope, isOver, patiently, Scope } from './blob-host.ts';
+import { randomBelow, toHex } from '@molia/core';
+import { BlobEncoder, BlockKind, CODINGS, createBlock, pickSamples, planRepair } from '@molia/erasure';
+import { abortable, type BlobHost, inScope, Scope } from './blob-host.ts';
 import { blobChunks, blobKeyInput, getInput, progressInput, putInput, statusInput } from './blob-inputs.ts';
 import { placeShards, type Shard } from './blob-placement.ts';
 import * as limits from './constants.ts';
 import { short } from './context.ts';
 import { dhtError } from './errors.ts';
-import { readValue } from './reads.ts';
+import { StripeReader, writeManifest } from './stripe-reader.ts';
 import type {
   BlobOptions,
   BlobRepair,
@@ -30,7 +21,6 @@ import type {
   GetBlobOptions,
   PutBlobOptions,
 } from './types.ts';
-import { writeValue } from './writes.ts';
 
 /** `MoliaNode.putBlob`. */
 export function putBlob(host: BlobHost, source: BlobSource, options?: PutBlobOptions): Promise<BlobResult> {
@@ -110,17 +100,6 @@ async function* interruptible(
     // Not waited for: a source that hangs does not come back from this either.
     if (!ended) source.return?.().catch(() => {});
   }
-}
-
-async function writeManifest(
-  host: BlobHost,
-  bytes: Uint8Array,
-  ttlSecs: number,
-  scope: Scope,
-): Promise<void> {
-  await patiently(host, 'putBlob: manifest', scope, (call) =>
-    writeValue(host.context, bytes, ttlSecs, 1, call),
-  );
 }
 
 /** `MoliaNode.getBlob`. */
@@ -215,22 +194,144 @@ async function repair(
   options: BlobOptions,
   scope: Scope,
 ): Promise<BlobRepair> {
-  let [rebuilt, lost] = [0, 0];
+  const sums = { rebuilt: 0, lost: 0 };
   const status = await survey(host, reference, options, undefined, scope, async (reader, present) => {
-    const { decoder } = reader;
-    const plan = planRepair(decoder, present);
-    if (plan.margin < 0) lost++;
-    if (plan.rebuild.length === 0) return;
-    const block = createBlock();
-    const shards: Shard[] = Array.from(present, (_, i) => ({ key: decoder.shardHash(i), value: undefined }));
-    for (const i of plan.rebuild) {
-      reader.check(decoder.rebuild(i, block), 'a shard');
-      shards[i] = { key: decoder.shardHash(i), value: block.bytes.slice(0, block.length) };
-    }
-    await placeShards(host, shards, limits.TTL_SECS_DEFAULT, scope);
-    rebuilt += plan.rebuild.length;
+    await mend(host, reader, present, sums, scope);
+    // The others get as long a life as those that were rebuilt.
+    const kept = present.map((state) => (state === 1 ? 2 : 0));
+    await gather(kept, (i) => reader.renewOne(i, true), 1);
   });
-  return { ...status, rebuilt, lost };
+  return { ...status, ...sums };
+}
+
+/**
+ * One round of a steward: asks the holders of every shard to keep it for another time to live, which moves no shard, fetches one of each stripe
+ * to see that the holders' word is good, and where something is missing or wrong does as `repairBlob`. `pace` is awaited before
+ * each stripe with the shards that it has.
+ */
+export async function tendBlob(
+  host: BlobHost,
+  reference: Uint8Array,
+  scope: Scope,
+  pace: (shards: number) => Promise<void>,
+): Promise<BlobRepair> {
+  const sums = { rebuilt: 0, lost: 0 };
+  const reader = await StripeReader.open(host, reference, scope);
+  const tally = new Tally(reader);
+  const { decoder } = reader;
+  for (let stripe = 0; stripe < decoder.stripes; stripe++) {
+    await pace(tally.shards);
+    await reader.begin(stripe, 0, 0);
+    let present = new Uint8Array(tally.shards).fill(2);
+    await gather(present, (i, wide) => reader.renewOne(i, wide), limits.BLOB_ATTEMPTS);
+    const spot = randomBelow(host.rng, tally.shards);
+    if (present.includes(2) || !(await reader.fetchOne(spot, scope, true))) {
+      await pace(tally.shards);
+      present = await fetchAll(reader, scope, undefined);
+      tally.add(present);
+      await mend(host, reader, present, sums, scope);
+    } else tally.add(present);
+  }
+  await reader.renewManifest();
+  return { ...tally.status(), ...sums };
+}
+
+/** Rebuilds what is missing of the stripe at work, of which `present` (1 = fetched) is held, and stores it. */
+async function mend(
+  host: BlobHost,
+  reader: StripeReader,
+  present: Uint8Array,
+  sums: { rebuilt: number; lost: number },
+  scope: Scope,
+): Promise<void> {
+  const { decoder } = reader;
+  const plan = planRepair(
+    decoder,
+    Array.from(present, (one) => (one === 1 ? 1 : 0)),
+  );
+  if (plan.margin < 0) sums.lost++;
+  if (plan.rebuild.length === 0) return;
+  const block = createBlock();
+  const shards: Shard[] = Array.from(present, (_, i) => ({ key: decoder.shardHash(i), value: undefined }));
+  for (const i of plan.rebuild) {
+    reader.check(decoder.rebuild(i, block), 'a shard');
+    shards[i] = { key: decoder.shardHash(i), value: block.bytes.slice(0, block.length) };
+  }
+  await placeShards(host, shards, limits.TTL_SECS_DEFAULT, scope);
+  sums.rebuilt += plan.rebuild.length;
+}
+
+/** Asks for every entry that is 2 and makes it 1 when `take` succeeds, up to `attempts` times, all but the first wide. */
+async function gather(
+  present: Uint8Array,
+  take: (index: number, wide: boolean) => Promise<boolean>,
+  attempts: number,
+): Promise<void> {
+  // Whoever was placed on is among the nodes that the wide reads ask, however silent it was in between.
+  for (let attempt = 0; attempt < attempts && present.includes(2); attempt++) {
+    await Promise.all(
+      Array.from(present, async (state, i) => {
+        if (state === 2 && (await take(i, attempt > 0))) present[i] = 1;
+      }),
+    );
+  }
+}
+
+/** Fetches `samples` shards of the stripe at work, default all: 0 not asked for, 1 there, 2 missing. */
+async function fetchAll(
+  reader: StripeReader,
+  scope: Scope,
+  samples: Uint8Array | undefined,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { data, parity } = reader.decoder;
+  const present = new Uint8Array(data + parity).fill(samples === undefined ? 2 : 0);
+  for (const i of samples ?? []) present[i] = 2;
+  await gather(present, (i, wide) => reader.fetchOne(i, scope, wide), limits.BLOB_ATTEMPTS);
+  return present;
+}
+
+/** What was found of the stripes so far. */
+class Tally {
+  readonly shards: number;
+  readonly #reader: StripeReader;
+  #checked = 0;
+  #missing = 0;
+  #readable = 0;
+  #presentMin: number | undefined;
+
+  constructor(reader: StripeReader) {
+    this.#reader = reader;
+    this.shards = reader.decoder.data + reader.decoder.parity;
+  }
+
+  /** `present` as of `fetchAll`. */
+  add(present: Uint8Array): void {
+    let [there, missing] = [0, 0];
+    for (const state of present) {
+      if (state === 1) there++;
+      else if (state === 2) missing++;
+    }
+    this.#checked += there + missing;
+    this.#missing += missing;
+    this.#presentMin = Math.min(this.#presentMin ?? there, there);
+    if (there >= this.#reader.decoder.data) this.#readable++;
+  }
+
+  status(): BlobStatus {
+    const { length, data, parity, sealed, stripes } = this.#reader.decoder;
+    return {
+      length,
+      data,
+      parity,
+      sealed,
+      stripes,
+      checked: this.#checked,
+      missing: this.#missing,
+      presentMin: this.#presentMin ?? this.shards,
+      readable: this.#readable,
+      wrong: this.#reader.wrong,
+    };
+  }
 }
 
 /** Visits every stripe, fetches `samples` of its shards (default all), and hands over which are there. */
@@ -244,171 +345,20 @@ async function survey(
 ): Promise<BlobStatus> {
   const startedAt = performance.now();
   const reader = await StripeReader.open(host, reference, scope);
+  const tally = new Tally(reader);
   const { decoder } = reader;
-  const { data, parity, stripes, length, sealed } = decoder;
-  const shards = data + parity;
-  const count = Math.min(samples ?? shards, shards);
-  let [checked, missing, readable, presentMin] = [0, 0, 0, count];
+  const { stripes, length } = decoder;
   for (let stripe = 0; stripe < stripes; stripe++) {
     await reader.begin(stripe, 0, 0);
-    const chosen = pickSamples({ data, parity }, count, host.rng);
-    const present = new Uint8Array(shards);
-    // Whoever was placed on is among the nodes that the wide reads ask, however silent it was in between.
-    for (let attempt = 0; attempt < limits.BLOB_ATTEMPTS; attempt++) {
-      await Promise.all(
-        Array.from(chosen, async (i) => {
-          if (present[i] === 0 && (await reader.fetchOne(i, scope, attempt > 0))) present[i] = 1;
-        }),
-      );
-    }
-    const there = present.reduce((sum, one) => sum + one, 0);
-    checked += count;
-    missing += count - there;
-    presentMin = Math.min(presentMin, there);
-    if (there >= data) readable++;
+    const few = samples !== undefined && samples < tally.shards;
+    const present = await fetchAll(reader, scope, few ? pickSamples(decoder, samples, host.rng) : undefined);
+    tally.add(present);
     await each?.(reader, present);
     const bytes = Math.min(length, (stripe + 1) * decoder.stripeBytes);
     report(options, { bytes, bytesTotal: length, stripes: stripe + 1, startedAt });
   }
   if (each !== undefined) await reader.renewManifest();
-  return { length, data, parity, sealed, stripes, checked, missing, presentMin, readable };
-}
-
-/** Ends the requests of a stripe that needs no more of them; nobody sees it. */
-const SETTLED = new Error('the stripe is settled');
-
-/** One blob's decoder, and how it gets its blocks. */
-class StripeReader {
-  readonly decoder: BlobDecoder;
-  readonly #host: BlobHost;
-  readonly #scope: Scope;
-  readonly #name: string;
-
-  private constructor(host: BlobHost, reference: Uint8Array, scope: Scope) {
-    this.decoder = new BlobDecoder(reference);
-    this.#host = host;
-    this.#scope = scope;
-    this.#name = `blob ${short(reference)}`;
-  }
-
-  static async open(host: BlobHost, reference: Uint8Array, scope: Scope): Promise<StripeReader> {
-    const reader = new StripeReader(host, reference, scope);
-    reader.check(reader.decoder.handleRoot(await reader.#block(reader.decoder.rootHash, scope)), 'the root');
-    return reader;
-  }
-
-  /** Starts on a stripe, its page fetched when it is another. */
-  async begin(stripe: number, from: number, to: number): Promise<void> {
-    const { decoder } = this;
-    const page = decoder.pageOf(stripe);
-    if (!decoder.hasPage(page)) {
-      this.check(decoder.handlePage(page, await this.#block(decoder.pageHash(page), this.#scope)), 'a page');
-    }
-    decoder.begin(stripe, from, to);
-  }
-
-  /**
-   * Fetches what the range needs: its data shards, and one more whenever one fails, and one for each that is late, so that the
-   * fastest `data` of them settle it. Rejects with NOT_FOUND when too few are there.
-   */
-  async fetch(): Promise<void> {
-    const { decoder } = this;
-    const scope = new Scope();
-    const order = Array.from({ length: decoder.data + decoder.parity }, (_, i) => i);
-    const waiting = [...order.filter((i) => decoder.needs(i)), ...order.filter((i) => !decoder.needs(i))];
-    const first = order.filter((i) => decoder.needs(i)).length;
-    const attempts = new Uint8Array(order.length);
-    let running = 0;
-    // Not the decoder's count: a shard that it holds may still be among those that run.
-    let arrived = 0;
-    let timer: NodeJS.Timeout | undefined;
-    try {
-      const settled = new Promise<void>((resolve, reject) => {
-        const start = () => {
-          const index = waiting.shift();
-          if (index === undefined) return;
-          running++;
-          this.fetchOne(index, scope, attempts[index] !== 0).then((found) => {
-            running--;
-            if (found) arrived++;
-            if (decoder.isReady) return resolve();
-            attempts[index] = (attempts[index] as number) + 1;
-            // Again at the end, and then more widely.
-            if (!found && (attempts[index] as number) < limits.BLOB_ATTEMPTS) waiting.push(index);
-            // One lost data shard needs as many others as the stripe has data; so whatever is not asked for yet is.
-            if (!found) while (running + arrived < decoder.data && waiting.length > 0) start();
-            if (running === 0) reject(this.#tooFew());
-          }, reject);
-        };
-        for (let i = 0; i < first; i++) start();
-        timer = setInterval(() => {
-          const late = Math.max(1, running);
-          for (let i = 0; i < late; i++) start();
-        }, limits.BLOB_LATE_MS);
-      });
-      await this.#scope.run(scope, () => settled);
-    } finally {
-      clearInterval(timer);
-      scope.fail(SETTLED);
-    }
-  }
-
-  /** Fetches one shard; false when nobody has it, or only something else. `wide`: asks everybody it may have been placed on. */
-  async fetchOne(index: number, scope: Scope, wide: boolean): Promise<boolean> {
-    const { decoder } = this;
-    const hash = decoder.shardHash(index);
-    try {
-      const bytes = await this.#block(hash, scope, wide);
-      // Late, after the stripe was settled without it: the decoder may be at work on another.
-      if (scope.error !== undefined) return false;
-      const verdict = decoder.handleShard(index, bytes, 0, bytes.length);
-      return verdict === TAKEN || verdict === BlobDrop.UNWANTED;
-    } catch (error) {
-      if (isOver(error, this.#scope)) throw error;
-      return false;
-    }
-  }
-
-  /** Stores root and pages again, which renews their time to live. */
-  async renewManifest(): Promise<void> {
-    const { decoder } = this;
-    for (let page = 0; page < decoder.pages; page++) await this.#renew(decoder.pageHash(page));
-    await this.#renew(decoder.rootHash);
-  }
-
-  /** Throws for a block that its maker got wrong. */
-  check(verdict: Verdict, what: string): void {
-    if (verdict >= 0) return;
-    const newer = verdict === BlobDrop.VERSION;
-    throw dhtError(
-      'UNSUPPORTED',
-      `${this.#name}: ${what} is ${newer ? 'of a version that this program does not know' : 'not that of a blob'}`,
-      { hint: newer ? 'update this program' : 'check the key' },
-    );
-  }
-
-  async #renew(hash: Uint8Array): Promise<void> {
-    await writeManifest(
-      this.#host,
-      await this.#block(hash, this.#scope),
-      limits.TTL_SECS_DEFAULT,
-      this.#scope,
-    );
-  }
-
-  #block(hash: Uint8Array, scope: Scope, wide = false): Promise<Uint8Array> {
-    const { context } = this.#host;
-    return patiently(this.#host, `${this.#name}: ${short(hash)}`, scope, (call) =>
-      readValue(context, hash, call, wide),
-    );
-  }
-
-  #tooFew(): Error {
-    const { held, data } = this.decoder;
-    return dhtError('NOT_FOUND', `${this.#name}: ${held} shards of a stripe were found, ${data} are needed`, {
-      hint: 'too many of its holders are gone; ask who put it to put it again',
-    });
-  }
+  return tally.status();
 }
 
 function report(

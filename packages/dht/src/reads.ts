@@ -1,12 +1,15 @@
 /** The reading half of the API: get, getMutable, findProviders, lookup, ping, findNode. Arguments are checked already. */
 import { equalBytes, formatEndpoint, type MoliaError, nodeIdOf, toHex } from '@molia/core';
-import { type ContactInfo, EventKind, Outcome, StoredRecord } from '@molia/kademlia';
+import { AcceptRequest, type ContactInfo, EventKind, Outcome, StoredRecord } from '@molia/kademlia';
 import { mutableKey, ProviderValueView, RecordFlag, RecordType, readProviderValue } from '@molia/wire';
 import type { Call } from './call.ts';
 import { type Context, contactText, type FoundRecord, foundRecord, outcomeError, short } from './context.ts';
 import { dhtError, type MoliaErrorCode } from './errors.ts';
 import { literalContact, resolveSeeds, type Seed } from './seeds.ts';
 import type { Hex, LookupContact, LookupResult, MutableValue, PingResult, Provider } from './types.ts';
+
+/** Told the public key of a node that showed or sent what does not verify. */
+export type OnLiar = (publicKey: Uint8Array) => void;
 
 const providerView = new ProviderValueView();
 
@@ -19,10 +22,11 @@ export async function readValue(
   key: Uint8Array,
   call: Call,
   wide = false,
+  onLiar?: OnLiar,
 ): Promise<Uint8Array> {
   const local = localRecord(context, key);
   if (local?.type === RecordType.IMMUTABLE) return local.value;
-  const { record } = await findRecord(context, key, 0, `get ${short(key)}`, call, wide);
+  const { record } = await findRecord(context, key, 0, `get ${short(key)}`, call, wide, onLiar);
   return record.value;
 }
 
@@ -65,6 +69,7 @@ async function findRecord(
   what: string,
   call: Call,
   wide = false,
+  onLiar?: OnLiar,
 ): Promise<{ record: FoundRecord; equivocated: boolean }> {
   await context.awaitContacts(call);
   let best: FoundRecord | undefined;
@@ -74,6 +79,8 @@ async function findRecord(
     found: (event) => {
       if (event.kind === EventKind.VALUE) best = foundRecord(event.bytes, event.offset, event.length) ?? best;
       else if (event.kind === EventKind.EQUIVOCATION) equivocated = true;
+      else if (event.kind === EventKind.LIAR)
+        onLiar?.(event.bytes.slice(event.offset, event.offset + event.length));
     },
     done: (event) => {
       const record = best ?? heldRecord(context, key, sequenceMin);
@@ -84,6 +91,40 @@ async function findRecord(
       return { record, equivocated };
     },
   });
+}
+
+/**
+ * Who holds an immutable record, by its own word, and the record without a value that does not fit a datagram; `holder` undefined: we do.
+ * Rejects with NOT_FOUND.
+ */
+export async function locateRecord(
+  context: Context,
+  key: Uint8Array,
+  call: Call,
+  wide: boolean,
+): Promise<{ record: Uint8Array; holder: ContactInfo | undefined }> {
+  await context.awaitContacts(call);
+  const { kademlia } = context.shard;
+  let record: Uint8Array | undefined;
+  return context.operations.run(call, {
+    start: (now, budgetMs) => kademlia.findValue(now, key, { budgetMs, wide, head: true }),
+    found: (event) => {
+      if (event.kind === EventKind.VALUE)
+        record = event.bytes.slice(event.offset, event.offset + event.length);
+    },
+    done: (event) => {
+      if (record === undefined) throw outcomeError(`locate ${short(key)}`, event);
+      return { record, holder: kademlia.closest(event.op)[0] };
+    },
+  });
+}
+
+/** States a record that we hold singly once more. */
+export function renewLocal(context: Context, record: Uint8Array): boolean {
+  const request = new AcceptRequest();
+  request.single = true;
+  const { kademlia } = context.shard;
+  return kademlia.book.accept(context.shard.now(), record, 0, record.length, request) >= 0;
 }
 
 function heldRecord(context: Context, key: Uint8Array, sequenceMin: number): FoundRecord | undefined {

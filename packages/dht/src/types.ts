@@ -204,6 +204,16 @@ export interface BlobStatus {
   readonly presentMin: number;
   /** Stripes that are known to have at least `data` shards. */
   readonly readable: number;
+  /** Shards that came with other bytes than theirs, and who sent those; nothing of what they sent was used. At most 1000 are listed. */
+  readonly wrong: readonly WrongShard[];
+}
+
+/** A shard that a node sent with other bytes than its hash says. */
+export interface WrongShard {
+  readonly stripe: number;
+  readonly index: number;
+  /** Public key of the node. */
+  readonly holder: Hex;
 }
 
 export interface BlobRepair extends BlobStatus {

@@ -269,6 +269,7 @@ export class Kademlia implements Engine<KademliaEvent> {
     op.sequenceMin = options.sequenceMin ?? 0;
     op.all = options.all ?? false;
     op.wide = options.wide ?? false;
+    op.head = options.head ?? false;
     this.finder.start(now, op, key, 0, paths, this.maintenance.seeds);
     if (this.reader.local(now, op) && this.reader.isSettled(op)) this.finder.finish(op, now, Outcome.OK);
     else this.finder.step(now, op);
@@ -305,7 +306,7 @@ export class Kademlia implements Engine<KademliaEvent> {
   }
 
   /**
-   * Writes an encoded record (copied) to one node alone, who may refuse what lies far from it: no lookup, and not kept as
+   * Writes an encoded record (copied; its value may be left out, then it only renews what is held) to one node alone, who may refuse what lies far from it: no lookup, and not kept as
    * ours. It is told not to hand it on. DONE `a` = 1 when it holds the record now; it then held it before, or pulled what did not fit a datagram.
    */
   storeAt(
@@ -318,8 +319,8 @@ export class Kademlia implements Engine<KademliaEvent> {
     const row = this.internGiven(publicKey, endpoint);
     const op = this.open(now, OpKind.STORE, budgetMs ?? this.shared.tuning.storeBudgetMs);
     if (op === undefined) return NONE;
-    if (!this.publisher.prepare(op, record.slice())) return this.publisher.abandon(now, op, Outcome.INVALID);
     op.single = true;
+    if (!this.publisher.prepare(op, record.slice())) return this.publisher.abandon(now, op, Outcome.INVALID);
     op.lookup.start(now, op.record, op.view.keyOffset, 1);
     this.publisher.storeTo(now, op, row);
     return op.handle;
@@ -359,11 +360,12 @@ export class Kademlia implements Engine<KademliaEvent> {
     else this.finder.finish(operation, now, Outcome.CANCELLED);
   }
 
-  /** Closest contacts of a `findNode` or `ask`, closest first, until the call after its DONE was polled. */
+  /** Closest contacts of a `findNode` or `ask`, closest first, and the holder that a `head` read found, until the call after its DONE was polled. */
   closest(op: Op): ContactInfo[] {
     const operation = this.operations.get(op);
     if (operation === undefined) return [];
-    const { lookup, kind } = operation;
+    const { lookup, kind, holder } = operation;
+    if (kind === OpKind.FIND_VALUE) return holder === NONE ? [] : [contactInfo(this.shared, holder)];
     const found =
       kind === OpKind.ASK ? lookup.named(this.nearest) : lookup.closest(this.shared.tuning.k, this.nearest);
     return Array.from(this.nearest.subarray(0, found), (row) => contactInfo(this.shared, row));

@@ -328,11 +328,9 @@ export class Finder {
       this.doubt(op);
     }
     if (shown === Shown.BAD) {
-      this.shared.count(Count.BAD_ANSWERS);
-      op.liars++;
+      reader.blame(now, op, row);
       this.doubt(op);
       op.lookup.refused(row);
-      this.shared.expel(now, row);
       this.step(now, op);
       return false;
     }

@@ -67,6 +67,10 @@ export class Operation {
   all = false;
   /** Asks the 2 K closest, whoever was silent lately among them. */
   wide = false;
+  /** Only an envelope is wanted. */
+  head = false;
+  /** Row (held) of who showed the envelope that was wanted; NONE = nobody, or ourselves. */
+  holder = NONE;
   /** Pull in progress, NONE = none. */
   pull = NONE;
   /** RecordType of what is pulled. */
@@ -175,6 +179,8 @@ export class Operations {
     op.sequenceMin = 0;
     op.all = false;
     op.wide = false;
+    op.head = false;
+    op.holder = NONE;
     op.pages = 0;
     op.edges = 0;
     op.pull = NONE;
@@ -237,6 +243,8 @@ export class Operations {
     op.lookup.clear();
     for (let i = 0; i < op.targetCount; i++) this.contacts.release(op.targets[i] as number);
     op.targetCount = 0;
+    if (op.holder !== NONE) this.contacts.release(op.holder);
+    op.holder = NONE;
     op.best = NO_BYTES;
     op.envelope = NO_BYTES;
     op.record = NO_BYTES;

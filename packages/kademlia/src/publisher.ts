@@ -71,9 +71,10 @@ export class Publisher implements Settled {
     const { view } = op;
     op.record = record;
     op.makeTargets();
-    if (readRecord(record, 0, record.length, view) < 0 || !view.hasValue) return false;
+    if (readRecord(record, 0, record.length, view) < 0 || (!view.hasValue && !op.single)) return false;
     if (verifyRecord(view, record, this.shared.curves, op.hash, 0) < 0) return false;
     const fits =
+      view.hasValue &&
       view.valueLength <= VALUE_INLINE_BYTES_MAX &&
       recordBytes(view, RecordForm.WHOLE) + STORE_BYTES <= BODY_BYTES_MAX;
     op.form = fits ? RecordForm.WHOLE : RecordForm.DETACHED;
@@ -87,7 +88,7 @@ export class Publisher implements Settled {
   keep(now: Millis, op: Operation, cas: boolean): boolean {
     if (!op.own) {
       const { view } = op;
-      if (op.form === RecordForm.DETACHED) {
+      if (op.form === RecordForm.DETACHED && view.hasValue) {
         this.shared.book.pin(
           now,
           op.record,

@@ -112,6 +112,8 @@ export const EventKind = {
   TABLE_CHANGED: 6,
   /** A store has ended for good, always after its DONE: `a` = holders, `b` = asked. The handle is free. */
   SETTLED: 7,
+  /** A node showed something that does not verify, or sent bytes that are not what it announced: its public key is in `bytes`. */
+  LIAR: 8,
 } as const;
 
 export const Outcome = {
@@ -185,6 +187,11 @@ export interface FindValueOptions extends LookupOptions {
   readonly all?: boolean;
   /** `true`: ask the 2 K closest, those included that were silent lately. Slower; for a record that one node alone holds. */
   readonly wide?: boolean;
+  /**
+   * `true`: only who holds an immutable record, by its own word: the first verified envelope ends the search, and no value that does not fit
+   * the answer is pulled. VALUE carries the record as it was shown; `closest` names its holder, nobody when it is held here.
+   */
+  readonly head?: boolean;
 }
 
 export interface StoreOptions {

@@ -24,7 +24,7 @@ import { PULL_ALTERNATES_MAX, PULL_BUDGET_MS } from './constants.ts';
 import type { Operation } from './operation.ts';
 import { type PullDone, PullOutcome } from './records/puller.ts';
 import { StoredRecord } from './records/store-port.ts';
-import type { Shared } from './shared.ts';
+import { Count, type Shared } from './shared.ts';
 import { EventKind } from './types.ts';
 
 /** What became of a record in an answer. */
@@ -107,7 +107,10 @@ export class ValueReader {
       this.report(op, EventKind.EQUIVOCATION);
       return Shown.HELD;
     }
-    if (!view.hasValue) return this.pull(now, op, row, bytes, view);
+    if (op.head && op.holder === NONE) {
+      this.shared.contacts.hold(row);
+      op.holder = row;
+    } else if (!view.hasValue) return this.pull(now, op, row, bytes, view);
     this.adopt(op, bytes.slice(view.offset, view.offset + view.length));
     if (order === RecordOrder.EQUIVOCATION_WINS) this.report(op, EventKind.EQUIVOCATION);
     return Shown.HELD;
@@ -145,6 +148,7 @@ export class ValueReader {
     op.pull = NONE;
     const { view } = this;
     if (done.outcome !== PullOutcome.COMPLETE) {
+      if (done.blame) this.blame(now, op, this.shared.boundRow(done.peer));
       const row = op.alternates.pop();
       if (row === undefined) {
         op.envelope = NO_BYTES;
@@ -164,6 +168,20 @@ export class ValueReader {
     copyBytes(this.hash, 0, op.envelopeHash, 0, 32);
     this.adopt(op, record);
     return true;
+  }
+
+  /** `row` showed or sent what does not verify: it leaves the table, and the host is told who it was. */
+  blame(now: Millis, op: Operation, row: number): void {
+    const { shared } = this;
+    shared.count(Count.BAD_ANSWERS);
+    op.liars++;
+    if (row === NONE) return;
+    const event = op.silent ? undefined : shared.events.push(EventKind.LIAR, op.handle, 0, 0, 0, 0, false);
+    if (event !== undefined) {
+      event.bytes = shared.contacts.keys.slice(row * ID_BYTES, (row + 1) * ID_BYTES);
+      event.length = ID_BYTES;
+    }
+    shared.expel(now, row);
   }
 
   /** Of no use but as a sign that the holders disagree, and that sign has to be verified once. */
