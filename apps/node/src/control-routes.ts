@@ -5,6 +5,7 @@
 import type { MoliaNode, PeerInfo } from '@molia/dht';
 import { found, mustHavePeers, numbers, operation, type RouteContext, segment } from './control-arguments.ts';
 import { createBlobRoutes } from './control-blobs.ts';
+import { createPinRoutes } from './control-pins.ts';
 import { Header, SMALL_BODY_BYTES_MAX } from './control-protocol.ts';
 import type { ControlRequest, Route } from './control-server.ts';
 import type { JsonObject } from './output.ts';
@@ -13,6 +14,7 @@ export function createRoutes(context: RouteContext): Record<string, Route> {
   const { node } = context;
   return {
     ...createBlobRoutes(context),
+    ...createPinRoutes(context),
     'GET status': async () => ({ json: status(context) }),
     'POST stop': async () => {
       context.stop();

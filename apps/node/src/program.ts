@@ -55,6 +55,7 @@ export function createProgram(output: Output): Command {
   daemonVerbs(verb, runs);
   dataVerbs(verb, runs);
   blobVerbs(verb, runs);
+  pinVerbs(verb, runs);
   storeVerbs(verb, runs);
   networkVerbs(verb, runs);
   pkarrVerbs(verb, runs);
@@ -223,6 +224,35 @@ function blobVerbs(verb: Verb, runs: Runs): void {
       blob,
     ),
     async () => (await import('./commands/blob.ts')).repair,
+  );
+}
+
+function pinVerbs(verb: Verb, runs: Runs): void {
+  const pin = verb('pin', 'records and blobs that this node keeps alive, whoever wrote them', [
+    'molia pin add KEY',
+    'molia pin list',
+  ]);
+  runs(
+    verb(
+      'add <key>',
+      'visit a key every hour from now on: renew it, and rebuild shards that are lost',
+      ['molia pin add KEY'],
+      pin,
+    ),
+    async () => (await import('./commands/pin.ts')).add,
+  );
+  runs(
+    verb('rm <key>', 'leave a key to its time to live', ['molia pin rm KEY'], pin),
+    async () => (await import('./commands/pin.ts')).remove,
+  );
+  runs(
+    verb(
+      'list',
+      'pinned keys and how their last visit went',
+      ['molia pin list', 'molia pin list --json'],
+      pin,
+    ),
+    async () => (await import('./commands/pin.ts')).list,
   );
 }
 

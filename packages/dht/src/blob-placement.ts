@@ -13,6 +13,8 @@ import { type Context, short } from './context.ts';
 import { dhtError } from './errors.ts';
 import { closestContacts } from './reads.ts';
 
+const NOBODY: ReadonlySet<string> = new Set();
+
 /** A shard to place. */
 export interface Shard {
   readonly key: Uint8Array;
@@ -20,12 +22,13 @@ export interface Shard {
   readonly value: Uint8Array | undefined;
 }
 
-/** Stores the shards that have a value; resolves with the nodes that hold shards of the stripe, as far as is known. */
+/** Stores the shards that have a value, at nobody of `avoid` (public keys); resolves with the nodes that hold shards of the stripe, as far as is known. */
 export async function placeShards(
   host: BlobHost,
   shards: readonly Shard[],
   ttlSecs: number,
   scope: Scope,
+  avoid: ReadonlySet<string> = NOBODY,
 ): Promise<number> {
   const found = await Promise.all(
     shards.map(({ key }) =>
@@ -34,7 +37,7 @@ export async function placeShards(
       }),
     ),
   );
-  const candidates = candidatesOf(shards, found);
+  const candidates = candidatesOf(shards, found, avoid);
   /** Shards of the stripe by node. */
   const load = new Map<string, number>();
   const choices = shards.map((_, i) => new Choice(candidates[i] as readonly ContactInfo[], load));
@@ -70,9 +73,14 @@ export async function placeShards(
 function candidatesOf(
   shards: readonly Shard[],
   found: readonly (readonly ContactInfo[])[],
+  avoid: ReadonlySet<string>,
 ): readonly (readonly ContactInfo[])[] {
   const nodes = new Map<string, ContactInfo>();
-  for (const contacts of found) for (const contact of contacts) nodes.set(toHex(contact.id), contact);
+  for (const contacts of found) {
+    for (const contact of contacts) {
+      if (!avoid.has(toHex(contact.publicKey))) nodes.set(toHex(contact.id), contact);
+    }
+  }
   const all = [...nodes.values()];
   return shards.map(({ key }) =>
     all.toSorted((a, b) => compareDistance(key, 0, a.id, 0, b.id, 0)).slice(0, limits.BLOB_CANDIDATES_MAX),

@@ -257,7 +257,9 @@ async function mend(
     reader.check(decoder.rebuild(i, block), 'a shard');
     shards[i] = { key: decoder.shardHash(i), value: block.bytes.slice(0, block.length) };
   }
-  await placeShards(host, shards, limits.TTL_SECS_DEFAULT, scope);
+  // Whoever sent other bytes for a shard of this blob gets none of it again.
+  const liars = new Set(reader.wrong.map(({ holder }) => holder));
+  await placeShards(host, shards, limits.TTL_SECS_DEFAULT, scope, liars);
   sums.rebuilt += plan.rebuild.length;
 }
 

@@ -72,3 +72,11 @@ export const BLOB_ATTEMPTS = 4;
 /** A request that hardly anybody answers is made again after this long, doubling, until all tries together took so long: any stall but an outage. */
 export const BLOB_PAUSE_MS_MIN = 250;
 export const BLOB_PATIENCE_MS = 10_000;
+/** Keys that one node may pin: their list is one file that is written whole. */
+export const PINS_MAX = 10_000;
+/** A pinned key is visited this often: shards on holders that stay for a month are then lost once in 10^8 blob years. */
+export const STEWARD_PERIOD_MS = 3_600_000;
+/** After a visit that failed. */
+export const STEWARD_RETRY_MS = 300_000;
+/** Shards that a steward asks for a second: about 20 small datagrams each, 150 kB/s at most. */
+export const STEWARD_SHARDS_PER_SECOND = 50;

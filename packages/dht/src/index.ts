@@ -33,6 +33,7 @@ export type {
   OperationOptions,
   PeerInfo,
   PingResult,
+  PinInfo,
   Progress,
   Provider,
   PutBlobOptions,

@@ -1,5 +1,6 @@
 /** What a node shows at `/metrics`: its storeys' counters and a few gauges, read when somebody scrapes; who does what in it. */
-import { blake3Provider, type Curves, type Transport } from '@molia/core';
+import { type BoundAddress, blake3Provider, type Curves, type Transport } from '@molia/core';
+import type { RecordStore } from '@molia/kademlia';
 import { Registry } from '@molia/metrics';
 import { defaultCipher } from '@molia/wireguard';
 import type { Shard } from './shard.ts';
@@ -22,6 +23,27 @@ export function createNodeRegistry(shard: Shard, stats: () => NodeStats): () => 
   registry.gauge('operations_running', 'Client operations that run.', () => now.operations.running);
   registry.gauge('operations_queued', 'Client operations that wait.', () => now.operations.queued);
   registry.gauge('uptime_seconds', 'Time since the node was created.', () => now.uptimeMs / 1000);
+  registry.gauge('pins', 'Pinned keys.', () => now.steward.pins);
+  registry.gauge(
+    'pins_alive',
+    'Pinned keys that were whole at their last visit, or made so.',
+    () => now.steward.alive,
+  );
+  registry.counter(
+    'steward_rounds_total',
+    'Visits to pinned keys that ended well.',
+    () => now.steward.rounds,
+  );
+  registry.counter(
+    'steward_failures_total',
+    'Visits to pinned keys that failed.',
+    () => now.steward.failures,
+  );
+  registry.counter(
+    'steward_shards_rebuilt_total',
+    'Shards of pinned blobs made again.',
+    () => now.steward.rebuilt,
+  );
   const direction = 'Datagrams carried by the transport.';
   registry.counter('transport_datagrams_total', direction, () => now.transport.datagramsIn, {
     direction: 'in',
@@ -51,4 +73,35 @@ export function providersOf(curves: Curves, transport: Transport): Readonly<Reco
     blake3: blake3Provider,
     transport: transport.driver ?? transport.scheme,
   };
+}
+
+/** What the stack counts, as `NodeStats` shows it. */
+export function shardStats({
+  kademlia,
+  wireguard,
+  counters,
+}: Shard): Pick<NodeStats, 'contacts' | 'networkSize' | 'sessions' | 'counters'> {
+  const { nodes, standardDeviation } = kademlia.sizeEstimate();
+  return {
+    contacts: kademlia.contactCount,
+    networkSize: { nodes, standardDeviation },
+    sessions: wireguard.sessionCount,
+    counters: {
+      shard: counters.snapshot(),
+      wireguard: wireguard.counters.snapshot(),
+      kademlia: kademlia.counters.snapshot(),
+    },
+  };
+}
+
+export function storeStats(store: RecordStore): NodeStats['store'] {
+  const { count, bytes, providers } = store.stats();
+  return { records: count, bytes, providers };
+}
+
+/** `address:port`, IPv6 in brackets. */
+export function addressTexts(addresses: readonly BoundAddress[]): string[] {
+  return addresses.map(({ family, address, port }) =>
+    family === 4 ? `${address}:${port}` : `[${address}]:${port}`,
+  );
 }

@@ -23,6 +23,7 @@ export const NODE_LIMIT_DEFAULTS: Required<NodeLimits> = Object.freeze({
   operationsMax: limits.OPERATIONS_MAX,
   operationsQueuedMax: limits.OPERATIONS_QUEUED_MAX,
   peerUnitsPerSecond: KADEMLIA_DEFAULTS.peerUnitsPerSecond,
+  stewardSecs: limits.STEWARD_PERIOD_MS / 1000,
 });
 
 const DEFAULTS = Object.freeze({
@@ -110,6 +111,8 @@ function resolveLimits(given: NodeLimits | undefined): Readonly<Required<NodeLim
   intInput('limits.storeBytesMax', resolved.storeBytesMax, 1, Number.MAX_SAFE_INTEGER);
   intInput('limits.operationsMax', resolved.operationsMax, 1, 2048);
   intInput('limits.operationsQueuedMax', resolved.operationsQueuedMax, 0, 1_000_000);
+  // Half the time that a record lives by default: a later visit may find it gone.
+  intInput('limits.stewardSecs', resolved.stewardSecs, 1, limits.TTL_SECS_DEFAULT / 2);
   intInput('limits.peerUnitsPerSecond', resolved.peerUnitsPerSecond, 100, 1_000_000_000);
   return resolved;
 }

@@ -29,13 +29,13 @@ import {
 } from './call-options.ts';
 import { createProcessClock } from './clock.ts';
 import * as limits from './constants.ts';
-import { type Context, contactText, short } from './context.ts';
+import { type Context, short } from './context.ts';
 import { createNodeCurves } from './curves-node.ts';
 import { dhtError } from './errors.ts';
 import { bytesInput, intInput, keyInput, stringsInput } from './inputs.ts';
 import { Joiner } from './join.ts';
 import { seedTexts } from './local-addresses.ts';
-import { createNodeRegistry, providersOf } from './node-metrics.ts';
+import { addressTexts, createNodeRegistry, providersOf, shardStats, storeStats } from './node-metrics.ts';
 import { type ResolvedOptions, resolveNodeOptions } from './node-options.ts';
 import { type NodeStorage, openNodeStorage } from './node-storage.ts';
 import { Operations } from './operations.ts';
@@ -48,9 +48,11 @@ import {
   readMutable,
   readValue,
   seedEndpoint,
+  tableContacts,
 } from './reads.ts';
 import { parseSeed } from './seeds.ts';
 import { Shard } from './shard.ts';
+import { openSteward, type Steward } from './steward.ts';
 import type {
   BlobOptions,
   BlobRepair,
@@ -77,6 +79,7 @@ import type {
   OperationOptions,
   PeerInfo,
   PingResult,
+  PinInfo,
   Provider,
   PutBlobOptions,
   PutMutableOptions,
@@ -115,6 +118,7 @@ class Node implements MoliaNode {
   #operations!: Operations;
   #context!: Context;
   #joiner!: Joiner;
+  #steward!: Steward;
   #metrics: (() => string) | undefined;
   readonly #calls = new Set<Call>();
   #closing: Promise<void> | undefined;
@@ -187,9 +191,11 @@ class Node implements MoliaNode {
       now: this.#shard.now(),
       tai64n: this.#shard.wireguard.lastTai64n,
     }));
+    this.#steward = openSteward(this.#blobs, this.#options, (event) => this.#emit(event));
     this.addresses = await this.#shard.open();
     signal?.addEventListener('abort', this.#aborted, { once: true });
     this.#joiner.start();
+    this.#steward.start();
   }
 
   get state(): NodeState {
@@ -313,6 +319,18 @@ class Node implements MoliaNode {
     return repairBlob(this.#blobs, key, options);
   }
 
+  pin(key: string, options?: { signal?: AbortSignal }): Promise<PinInfo> {
+    return this.#steward.pin(key, options);
+  }
+
+  unpin(key: string): Promise<boolean> {
+    return this.#steward.unpin(key);
+  }
+
+  pins(): PinInfo[] {
+    return this.#steward.list();
+  }
+
   joinBootstrap(seeds?: readonly string[], options?: OperationOptions): Promise<number> {
     const parsed = seeds === undefined ? undefined : stringsInput('seeds', seeds).map(parseSeed);
     const resolved = callOptions('joinBootstrap', OPERATION, options);
@@ -343,20 +361,10 @@ class Node implements MoliaNode {
   }
 
   peers(): PeerInfo[] {
-    const now = this.#shard.now();
-    const infos = [...this.#shard.kademlia.contacts()].map((contact) => ({
-      ...contactText(contact),
-      rttMs: Number.isNaN(contact.srttMs) ? undefined : contact.srttMs,
-      bucket: contact.bucket,
-      lastSeenMs: Math.max(0, now - contact.lastSeenMs),
-    }));
-    return infos.sort((a, b) => b.bucket - a.bucket);
+    return tableContacts(this.#context);
   }
 
   stats(): NodeStats {
-    const { kademlia, wireguard, counters } = this.#shard;
-    const size = kademlia.sizeEstimate();
-    const store = this.#storage.store.stats();
     return {
       publicKey: this.publicKey,
       id: this.id,
@@ -364,20 +372,12 @@ class Node implements MoliaNode {
       state: this.state,
       client: this.#options.client,
       uptimeMs: Math.round(performance.now() - this.#startedAt),
-      addresses: this.addresses.map(({ family, address, port }) =>
-        family === 4 ? `${address}:${port}` : `[${address}]:${port}`,
-      ),
-      contacts: kademlia.contactCount,
-      networkSize: { nodes: size.nodes, standardDeviation: size.standardDeviation },
-      sessions: wireguard.sessionCount,
-      store: { records: store.count, bytes: store.bytes, providers: store.providers },
+      addresses: addressTexts(this.addresses),
+      ...shardStats(this.#shard),
+      store: storeStats(this.#storage.store),
       operations: { running: this.#operations.running, queued: this.#operations.queued },
+      steward: this.#steward.stats(),
       transport: this.#options.transport.stats(),
-      counters: {
-        shard: counters.snapshot(),
-        wireguard: wireguard.counters.snapshot(),
-        kademlia: kademlia.counters.snapshot(),
-      },
       providers: providersOf(this.#curves, this.#options.transport),
     };
   }
@@ -401,6 +401,7 @@ class Node implements MoliaNode {
     const closed = dhtError('CLOSED', 'the node is closed');
     this.#options.signal?.removeEventListener('abort', this.#aborted);
     this.#joiner.stop();
+    await this.#steward.stop(closed);
     for (const call of this.#calls) call.fail(closed);
     this.#operations.close(closed);
     await this.#storage.save().catch((error: Error) => this.#alert(error));

@@ -6,7 +6,15 @@ import type { Call } from './call.ts';
 import { type Context, contactText, type FoundRecord, foundRecord, outcomeError, short } from './context.ts';
 import { dhtError, type MoliaErrorCode } from './errors.ts';
 import { literalContact, resolveSeeds, type Seed } from './seeds.ts';
-import type { Hex, LookupContact, LookupResult, MutableValue, PingResult, Provider } from './types.ts';
+import type {
+  Hex,
+  LookupContact,
+  LookupResult,
+  MutableValue,
+  PeerInfo,
+  PingResult,
+  Provider,
+} from './types.ts';
 
 /** Told the public key of a node that showed or sent what does not verify. */
 export type OnLiar = (publicKey: Uint8Array) => void;
@@ -169,6 +177,18 @@ export async function closestContacts(
       return { contacts, asked: event.b };
     },
   });
+}
+
+/** The routing table, closest first. */
+export function tableContacts({ shard }: Context): PeerInfo[] {
+  const now = shard.now();
+  const infos = shard.kademlia.contacts().map((contact) => ({
+    ...contactText(contact),
+    rttMs: Number.isNaN(contact.srttMs) ? undefined : contact.srttMs,
+    bucket: contact.bucket,
+    lastSeenMs: Math.max(0, now - contact.lastSeenMs),
+  }));
+  return infos.sort((a, b) => b.bucket - a.bucket);
 }
 
 /** One round trip to a node whose endpoint is known. */

@@ -64,6 +64,8 @@ export interface NodeLimits {
    * 8. More is answered with RATE_LIMITED. Default 10 000.
    */
   peerUnitsPerSecond?: number;
+  /** Seconds between two visits to a pinned key, jittered by a quarter, 1 to 43 200. Default 3600. */
+  stewardSecs?: number;
 }
 
 /** One-way reports of a node. */
@@ -308,6 +310,7 @@ export interface NodeStats {
   readonly sessions: number;
   readonly store: { readonly records: number; readonly bytes: number; readonly providers: number };
   readonly operations: { readonly running: number; readonly queued: number };
+  readonly steward: StewardStats;
   readonly transport: TransportStats;
   /** Monotonic counters of each storey. */
   readonly counters: {
@@ -317,6 +320,34 @@ export interface NodeStats {
   };
   /** Which implementation does what: `{ aead, curves, blake3, transport }`. */
   readonly providers: Readonly<Record<string, string>>;
+}
+
+/** What the steward of pinned keys did since the node was opened. */
+export interface StewardStats {
+  /** Pinned keys, and those of them whose last visit found them whole or made them so. */
+  readonly pins: number;
+  readonly alive: number;
+  /** Visits that ended well, and those that did not. */
+  readonly rounds: number;
+  readonly failures: number;
+  /** Shards made again. */
+  readonly rebuilt: number;
+}
+
+/** A pinned key. */
+export interface PinInfo {
+  /** 64 digits. */
+  readonly key: Hex;
+  readonly kind: 'record' | 'blob';
+  readonly addedUnix: number;
+  /** Last visit that ended well; 0 = none yet. */
+  readonly checkedUnix: number;
+  /** `waiting`: not visited yet, or the last visit failed for another reason. `hurt`: stripes cannot be read. `missing`: nobody has it. */
+  readonly state: 'waiting' | 'alive' | 'hurt' | 'missing';
+  /** Of a blob: shards missing and stripes beyond repair at the last visit, shards made again since the node was opened. */
+  readonly missing: number;
+  readonly rebuilt: number;
+  readonly lost: number;
 }
 
 /** A node of the network. Create it with `createNode`. All methods throw TypeError or RangeError synchronously for misuse. */
@@ -377,10 +408,20 @@ export interface MoliaNode {
   /** Fetches shards, all or a random sample of each stripe, and tells how many are there. Rejects as `getBlob`. */
   blobStatus(key: string, options?: BlobStatusOptions): Promise<BlobStatus>;
   /**
-   * Fetches every shard, rebuilds those that nobody has, and stores them and the manifest for 24 h; the other shards keep the
-   * time they have left (put again to renew them). Needs only the first 64 digits of a sealed blob's key. Rejects as `getBlob`; stripes with too few shards are counted in `lost`, not rejected.
+   * Fetches every shard, rebuilds those that nobody has, stores them and the manifest for 24 h, and has the holders of the others keep them for
+   * another time to live. Needs only the first 64 digits of a sealed blob's key. Rejects as `getBlob`; stripes with too few shards are counted in `lost`, not rejected.
    */
   repairBlob(key: string, options?: BlobOptions): Promise<BlobRepair>;
+  /**
+   * Keeps a record or a blob alive from now on: visits it every hour, states it again, has the holders of shards keep them, and
+   * rebuilds what is missing. Needs only the first 64 digits of a sealed blob's key. Resolves when it is on the list, durably where there
+   * is a data directory; the first visit follows at once. Rejects: NOT_FOUND, NO_PEERS, TIMEOUT, ABORTED, CLOSED, BUSY (10 000 keys are pinned), STORE_NOT_DURABLE.
+   */
+  pin(key: string, options?: { signal?: AbortSignal }): Promise<PinInfo>;
+  /** Leaves a key to its time to live; false when it was not pinned. Rejects with STORE_NOT_DURABLE. */
+  unpin(key: string): Promise<boolean>;
+  /** What is pinned, in the order it was. */
+  pins(): PinInfo[];
   /**
    * Joins through `seeds` (default: the node's own seeds, DNS seeds and peerstore); resolves with the number of
    * contacts in the routing table. With nothing to join through it resolves with 0.

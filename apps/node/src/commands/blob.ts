@@ -118,7 +118,7 @@ async function follow(
 }
 
 /** 64 hex digits, or 128 of an encrypted blob, in lower case. */
-function blobKey(text: string): string {
+export function blobKey(text: string): string {
   if (/^(?:[0-9a-f]{64}){1,2}$/i.test(text)) return text.toLowerCase();
   throw misuse('INVALID_KEY', 'key: expected the 64 or 128 hexadecimal digits that `molia blob put` printed');
 }

@@ -453,10 +453,9 @@ export class RecordBook {
     const cached =
       request.cacheSecs > 0 && mark === 0 && !(held && (this.held.marks & RecordMark.CACHED) === 0);
     const regular = held && (this.held.marks & RecordMark.SINGLE) === 0;
-    const single = request.single && mark === 0 && !regular;
     describe(entry, view, source, this.hash);
     entry.marks = mark | (cached ? RecordMark.CACHED : 0) | (flagged ? RecordMark.FLAGGED : 0);
-    if (single) entry.marks |= RecordMark.SINGLE;
+    if (request.single && mark === 0 && !regular) entry.marks |= RecordMark.SINGLE;
     entry.account = account;
     const life = lifeSecs(view.flags, view.ttlSecs) - request.ageSecs;
     entry.expiresUnix = expiresUnix(nowUnix, life, entry.marks, view.flags, request.cacheSecs);

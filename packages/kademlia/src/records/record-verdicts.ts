@@ -119,7 +119,7 @@ export class AcceptRequest {
   ageSecs = 0;
   /** Keep as a cache for this many seconds (clamped to 5–30 min); 0 = a regular copy. */
   cacheSecs = 0;
-  /** A regular copy that is never handed on; without effect on one that is held already as any other. */
+  /** A regular copy that is never handed on; without effect on one that is held already as an ordinary one. */
   single = false;
   /** Ed25519 key of the sending peer: required for provider records, used for quotas. Undefined = from ourselves. */
   peerKey: Uint8Array | undefined = undefined;
