@@ -4,6 +4,8 @@ import { installPeers } from './processes.ts';
 import { Report } from './report.ts';
 
 const PEERS = ['hyperdht', 'libp2p-kad-dht', 'bittorrent-dht'];
+/** Speaks the Mainline DHT only: no driver for the suites `rpc` and `network`. */
+const MAINLINE_PEERS = ['libtorrent'];
 const SUITES = [
   'codec',
   'wireguard',
@@ -12,12 +14,13 @@ const SUITES = [
   'storage',
   'rpc',
   'network',
+  'mainline',
   'crosscheck',
   'sim',
 ] as const;
 type Suite = (typeof SUITES)[number];
 /** Suites that compare processes which `--only` chooses, and suites that compare Molia with itself. */
-const DRIVEN: readonly Suite[] = ['rpc', 'network'];
+const DRIVEN: readonly Suite[] = ['rpc', 'network', 'mainline'];
 const ALONE: readonly Suite[] = ['crosscheck', 'sim'];
 
 interface Options {
@@ -38,7 +41,8 @@ function positive(text: string): number {
 }
 
 async function runSuite(suite: Suite, options: Options, report: Report): Promise<void> {
-  const { runs, seconds, nodes, count, only: drivers } = options;
+  const { runs, seconds, nodes, count, only } = options;
+  const drivers = suite === 'mainline' ? only : only.filter((name) => !MAINLINE_PEERS.includes(name));
   const needsPeers = DRIVEN.includes(suite) ? drivers.some((d) => d !== 'molia') : !ALONE.includes(suite);
   if (needsPeers) installPeers((line) => report.progress(line));
   switch (suite) {
@@ -62,6 +66,11 @@ async function runSuite(suite: Suite, options: Options, report: Report): Promise
         { drivers, runs, seconds, nodes, count, valueBytes: 200 },
         report,
       );
+    case 'mainline':
+      return (await import('./suites/mainline.ts')).mainlineSuite(
+        { drivers, runs, seconds, nodes, count },
+        report,
+      );
     case 'sim':
       return (await import('./suites/sim.ts')).simSuite({ nodes, lookups: count, runs }, report);
     case 'crosscheck':
@@ -78,14 +87,19 @@ const program = new Command('bench')
   .option('--json <file>', 'write the figures, every run and the machine to a file')
   .option('--runs <n>', 'runs of each implementation; medians are reported', positive, 3)
   .option('--seconds <s>', 'length of each rate measurement', positive, 5)
-  .option('--nodes <n>', 'network, crosscheck, sim: nodes', positive, 64)
-  .option('--count <n>', 'network: puts and gets; crosscheck: finds and gets; sim: finds', positive, 200)
+  .option('--nodes <n>', 'network, mainline, crosscheck, sim: nodes', positive, 64)
+  .option(
+    '--count <n>',
+    'network, mainline: puts and gets; crosscheck: finds and gets; sim: finds',
+    positive,
+    200,
+  )
   .option('--records <n>', 'storage: records', positive, 1_000_000)
   .option('--directory <path>', 'storage: where on the disk to be measured', '.molia/bench')
   .addOption(
     new Option('--only <names>', 'implementations, separated by commas')
       .argParser((text) => text.split(','))
-      .default(['molia', ...PEERS], 'all'),
+      .default(['molia', ...PEERS, ...MAINLINE_PEERS], 'all'),
   )
   .addHelpText(
     'after',
