@@ -4,8 +4,8 @@ import { installPeers } from './processes.ts';
 import { Report } from './report.ts';
 
 const PEERS = ['hyperdht', 'libp2p-kad-dht', 'bittorrent-dht'];
-/** Speaks the Mainline DHT only: no driver for the suites `rpc` and `network`. */
-const MAINLINE_PEERS = ['libtorrent'];
+/** Of the suite `mainline` only: @molia/mainline over batches of datagrams, and a peer that speaks nothing else. */
+const MAINLINE_PEERS = ['molia-batched', 'libtorrent'];
 const SUITES = [
   'codec',
   'wireguard',

@@ -1,7 +1,7 @@
 /** What our address is, by the votes in `ip` of the answers we get (BEP 42): one vote a voter's address, the newest counts. */
 import { ENDPOINT_BYTES, equalBytes } from '@molia/core';
 import { VOTERS_MAX, VOTES_MIN } from './constants.ts';
-import { isExemptAddress } from './node-id.ts';
+import { addressBytes } from './node-id.ts';
 
 export class AddressVotes {
   private readonly voters = new Uint8Array(VOTERS_MAX * ENDPOINT_BYTES);
@@ -13,7 +13,7 @@ export class AddressVotes {
 
   /** Counts a vote. `true`: the elected address is another now. */
   vote(voter: Uint8Array, voterAt: number, vote: Uint8Array, voteAt: number): boolean {
-    const voterBytes = isExemptAddress(voter, voterAt) ? ENDPOINT_BYTES : ENDPOINT_BYTES - 2;
+    const voterBytes = addressBytes(voter, voterAt);
     const known = Math.min(this.taken, VOTERS_MAX);
     let place = 0;
     while (place < known && !equalBytes(this.voters, place * ENDPOINT_BYTES, voter, voterAt, voterBytes))

@@ -2,11 +2,13 @@
  * The routing table of BEP 5: buckets of eight by the bits a contact's id shares with ours, in typed columns. Only nodes that
  * answered us are in it, one for each public IP address.
  */
-import { ENDPOINT_BYTES, equalBytes, grow, type Millis, NONE } from '@molia/core';
+import { ENDPOINT_BYTES, endpointToCompact, equalBytes, grow, type Millis, NONE } from '@molia/core';
 import { BUCKET_CONTACTS, NODE_ID_BYTES, QUESTIONABLE_MS } from './constants.ts';
-import { compareIdDistance, isExemptAddress, isSecureId, sharedIdBits } from './node-id.ts';
+import { addressBytes, addressKey, compareIdDistance, isSecureId, sharedIdBits } from './node-id.ts';
 
 const BUCKETS = NODE_ID_BYTES * 8 + 1;
+/** An id and a compact IPv6 endpoint. */
+export const NODE_ENTRY_BYTES_MAX = NODE_ID_BYTES + 18;
 /** Failed queries in a row after which a contact leaves. */
 const FAILURES_MAX = 3;
 
@@ -14,6 +16,11 @@ export class ContactTable {
   readonly ownId: Uint8Array;
   ids = new Uint8Array(32 * NODE_ID_BYTES);
   endpoints = new Uint8Array(32 * ENDPOINT_BYTES);
+  /** Contacts as answers name them: id and compact endpoint, `NODE_ENTRY_BYTES_MAX` apart. */
+  entries = new Uint8Array(32 * NODE_ENTRY_BYTES_MAX);
+  /** First four bytes of the ids: what decides most comparisons. */
+  private prefixes = new Uint32Array(32);
+  private addressKeys = new Int32Array(32);
   /** When it last answered, and when it last queried us (-1e9 = never). */
   answeredAt = new Float64Array(32);
   private queriedAt = new Float64Array(32);
@@ -53,7 +60,7 @@ export class ContactTable {
       const same = equalBytes(this.endpoints, row * ENDPOINT_BYTES, endpoint, at, ENDPOINT_BYTES);
       if (!same && this.failures[row] === 0) return NONE;
       if (!same && !isSecureId(id, idAt, endpoint, at)) return NONE;
-      this.endpoints.set(endpoint.subarray(at, at + ENDPOINT_BYTES), row * ENDPOINT_BYTES);
+      this.setEndpoint(row, endpoint, at);
     } else {
       const other = this.atAddress(endpoint, at);
       if (other !== NONE) {
@@ -68,7 +75,9 @@ export class ContactTable {
       }
       row = this.allocate();
       this.ids.set(id.subarray(idAt, idAt + NODE_ID_BYTES), row * NODE_ID_BYTES);
-      this.endpoints.set(endpoint.subarray(at, at + ENDPOINT_BYTES), row * ENDPOINT_BYTES);
+      this.entries.set(id.subarray(idAt, idAt + NODE_ID_BYTES), row * NODE_ENTRY_BYTES_MAX);
+      this.prefixes[row] = prefixOf(id, idAt);
+      this.setEndpoint(row, endpoint, at);
       this.queriedAt[row] = -1e9;
       const index = this.counts[bucket] as number;
       this.members[bucket * BUCKET_CONTACTS + index] = row;
@@ -130,6 +139,12 @@ export class ContactTable {
     return found;
   }
 
+  private setEndpoint(row: number, endpoint: Uint8Array, at: number): void {
+    this.endpoints.set(endpoint.subarray(at, at + ENDPOINT_BYTES), row * ENDPOINT_BYTES);
+    this.addressKeys[row] = addressKey(endpoint, at, addressBytes(endpoint, at));
+    endpointToCompact(this.entries, row * NODE_ENTRY_BYTES_MAX + NODE_ID_BYTES, endpoint, at);
+  }
+
   private collect(
     now: Millis,
     bucket: number,
@@ -141,11 +156,12 @@ export class ContactTable {
     count: number,
   ): number {
     let length = found;
+    const prefix = prefixOf(target, at);
     for (let i = 0; i < (this.counts[bucket] as number); i++) {
       const row = this.members[bucket * BUCKET_CONTACTS + i] as number;
       if (!this.isGood(now, row)) continue;
       let place = length;
-      while (place > base && this.nearer(target, at, row, out[place - 1] as number)) place--;
+      while (place > base && this.nearer(prefix, target, at, row, out[place - 1] as number)) place--;
       if (place >= count) continue;
       for (let j = Math.min(length, count - 1); j > place; j--) out[j] = out[j - 1] as number;
       out[place] = row;
@@ -154,7 +170,10 @@ export class ContactTable {
     return length;
   }
 
-  private nearer(target: Uint8Array, at: number, a: number, b: number): boolean {
+  private nearer(prefix: number, target: Uint8Array, at: number, a: number, b: number): boolean {
+    const difference =
+      (((this.prefixes[a] as number) ^ prefix) >>> 0) - (((this.prefixes[b] as number) ^ prefix) >>> 0);
+    if (difference !== 0) return difference < 0;
     return compareIdDistance(target, at, this.ids, a * NODE_ID_BYTES, this.ids, b * NODE_ID_BYTES) < 0;
   }
 
@@ -200,13 +219,11 @@ export class ContactTable {
 
   /** The contact that has an endpoint's address (and port, where ports are nodes: at home), or `NONE`. */
   private atAddress(endpoint: Uint8Array, at: number): number {
-    const exempt = isExemptAddress(endpoint, at);
-    const length = exempt ? ENDPOINT_BYTES : ENDPOINT_BYTES - 2;
-    for (let bucket = 0; bucket < BUCKETS; bucket++) {
-      for (let i = 0; i < (this.counts[bucket] as number); i++) {
-        const row = this.members[bucket * BUCKET_CONTACTS + i] as number;
-        if (equalBytes(this.endpoints, row * ENDPOINT_BYTES, endpoint, at, length)) return row;
-      }
+    const length = addressBytes(endpoint, at);
+    const key = addressKey(endpoint, at, length);
+    for (let row = 0; row < this.used; row++) {
+      if (this.addressKeys[row] !== key) continue;
+      if (equalBytes(this.endpoints, row * ENDPOINT_BYTES, endpoint, at, length)) return row;
     }
     return NONE;
   }
@@ -221,6 +238,8 @@ export class ContactTable {
       break;
     }
     this.counts[bucket] = last;
+    // A free row matches no address.
+    this.endpoints.fill(0, row * ENDPOINT_BYTES, (row + 1) * ENDPOINT_BYTES);
     this.freeRows.push(row);
     this.count--;
   }
@@ -232,10 +251,23 @@ export class ContactTable {
       const rows = this.used * 2;
       this.ids = grow(this.ids, rows * NODE_ID_BYTES);
       this.endpoints = grow(this.endpoints, rows * ENDPOINT_BYTES);
+      this.entries = grow(this.entries, rows * NODE_ENTRY_BYTES_MAX);
+      this.prefixes = grow(this.prefixes, rows);
+      this.addressKeys = grow(this.addressKeys, rows);
       this.answeredAt = grow(this.answeredAt, rows);
       this.queriedAt = grow(this.queriedAt, rows);
       this.failures = grow(this.failures, rows);
     }
     return this.used++;
   }
+}
+
+function prefixOf(id: Uint8Array, at: number): number {
+  return (
+    (((id[at] as number) << 24) |
+      ((id[at + 1] as number) << 16) |
+      ((id[at + 2] as number) << 8) |
+      (id[at + 3] as number)) >>>
+    0
+  );
 }

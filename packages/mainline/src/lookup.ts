@@ -5,7 +5,7 @@
  */
 import { ENDPOINT_BYTES, equalBytes, NONE } from '@molia/core';
 import { CANDIDATES_MAX, NODE_ID_BYTES, STORE_NODES_MAX, TOKEN_BYTES_MAX } from './constants.ts';
-import { compareIdDistance, idDistance, isExemptAddress, isSecureId } from './node-id.ts';
+import { addressBytes, addressKey, compareIdDistance, idDistance, isSecureId } from './node-id.ts';
 
 export const CandidateState = { NEW: 0, ASKED: 1, LATE: 2, ANSWERED: 3, FAILED: 4 } as const;
 
@@ -13,6 +13,9 @@ export class Lookup {
   readonly target = new Uint8Array(NODE_ID_BYTES);
   readonly ids = new Uint8Array(CANDIDATES_MAX * NODE_ID_BYTES);
   readonly endpoints = new Uint8Array(CANDIDATES_MAX * ENDPOINT_BYTES);
+  /** Distances to the target (shares of the id space, exact to 48 bits), and a mix of each address that rules most others out. */
+  private readonly distances = new Float64Array(CANDIDATES_MAX);
+  private readonly addressKeys = new Int32Array(CANDIDATES_MAX);
   readonly tokens = new Uint8Array(CANDIDATES_MAX * TOKEN_BYTES_MAX);
   /** 0 = it gave none. */
   readonly tokenLengths = new Uint8Array(CANDIDATES_MAX);
@@ -45,34 +48,39 @@ export class Lookup {
 
   /** Adds a node that somebody named; its index, or `NONE` when it is known, too far or its address is used by another. */
   add(id: Uint8Array, idAt: number, endpoint: Uint8Array, at: number): number {
-    const addressBytes = isExemptAddress(endpoint, at) ? ENDPOINT_BYTES : ENDPOINT_BYTES - 2;
+    const distance = idDistance(id, idAt, this.target, 0);
+    const place = this.placeOf(distance, id, idAt);
+    // Most of what an answer names is known: the same id has the same place.
+    if (place < 0 || place === CANDIDATES_MAX) return NONE;
+    const length = addressBytes(endpoint, at);
+    const key = addressKey(endpoint, at, length);
     for (let i = 0; i < this.count; i++) {
-      const c = this.order[i] as number;
-      if (equalBytes(this.endpoints, c * ENDPOINT_BYTES, endpoint, at, addressBytes)) return NONE;
-      if (equalBytes(this.ids, c * NODE_ID_BYTES, id, idAt, NODE_ID_BYTES)) return NONE;
-    }
-    let place = this.count;
-    while (place > 0) {
-      const before = (this.order[place - 1] as number) * NODE_ID_BYTES;
-      if (compareIdDistance(this.target, 0, id, idAt, this.ids, before) >= 0) break;
-      place--;
+      if (this.addressKeys[i] !== key) continue;
+      if (equalBytes(this.endpoints, i * ENDPOINT_BYTES, endpoint, at, length)) return NONE;
     }
     let index = this.count;
     if (this.count === CANDIDATES_MAX) {
       index = this.order[this.count - 1] as number;
       const state = this.states[index];
-      if (place === this.count || state === CandidateState.ASKED || state === CandidateState.LATE)
-        return NONE;
+      if (state === CandidateState.ASKED || state === CandidateState.LATE) return NONE;
     } else this.count++;
     for (let i = this.count - 1; i > place; i--) this.order[i] = this.order[i - 1] as number;
     this.order[place] = index;
     this.ids.set(id.subarray(idAt, idAt + NODE_ID_BYTES), index * NODE_ID_BYTES);
     this.endpoints.set(endpoint.subarray(at, at + ENDPOINT_BYTES), index * ENDPOINT_BYTES);
+    this.distances[index] = distance;
+    this.addressKeys[index] = key;
     this.tokenLengths[index] = 0;
     this.hasValue[index] = 0;
     this.states[index] = CandidateState.NEW;
     this.secure[index] = isSecureId(id, idAt, endpoint, at) ? 1 : 0;
     return index;
+  }
+
+  /** Voids a candidate's address: another node lives there. */
+  forgetAddress(index: number): void {
+    this.endpoints.fill(0, index * ENDPOINT_BYTES, (index + 1) * ENDPOINT_BYTES);
+    this.addressKeys[index] = 0;
   }
 
   setToken(index: number, bytes: Uint8Array, at: number, length: number): void {
@@ -125,9 +133,26 @@ export class Lookup {
     return found;
   }
 
+  /** Where in `order` an id belongs; negative when it is there already. */
+  private placeOf(distance: number, id: Uint8Array, idAt: number): number {
+    let low = 0;
+    let high = this.count;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const c = this.order[middle] as number;
+      let difference = distance - (this.distances[c] as number);
+      if (difference === 0)
+        difference = compareIdDistance(this.target, 0, id, idAt, this.ids, c * NODE_ID_BYTES);
+      if (difference === 0) return -1;
+      if (difference < 0) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+
   private isBeyond(c: number, settled: number): boolean {
     if (settled < this.breadth) return false;
     if (settled >= STORE_NODES_MAX || this.completeTo === 0) return true;
-    return idDistance(this.ids, c * NODE_ID_BYTES, this.target, 0) > this.completeTo;
+    return (this.distances[c] as number) > this.completeTo;
   }
 }

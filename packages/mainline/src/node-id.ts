@@ -1,5 +1,5 @@
 /** Node ids: BEP 42 (bound to the address), and distances between ids of 160 bits. */
-import type { Rng } from '@molia/core';
+import { ENDPOINT_BYTES, type Rng } from '@molia/core';
 import { NODE_ID_BYTES } from './constants.ts';
 
 const crcTable = new Uint32Array(256);
@@ -65,6 +65,18 @@ export function isExemptAddress(endpoint: Uint8Array, at: number): boolean {
   if ((a & 0xfe) === 0xfc || (a === 0xfe && (b & 0xc0) === 0x80)) return true;
   for (let i = 1; i < 16; i++) if (endpoint[at + i] !== 0) return false;
   return endpoint[at + 16] === 1;
+}
+
+/** Bytes of an endpoint that tell nodes apart: without the port, of which a public address has one node; at home ports are nodes. */
+export function addressBytes(endpoint: Uint8Array, at: number): number {
+  return isExemptAddress(endpoint, at) ? ENDPOINT_BYTES : ENDPOINT_BYTES - 2;
+}
+
+/** FNV-1a over those bytes: rules out most addresses that are not equal before their bytes are compared. */
+export function addressKey(endpoint: Uint8Array, at: number, length: number): number {
+  let key = 0x811c9dc5;
+  for (let i = at; i < at + length; i++) key = Math.imul(key ^ (endpoint[i] as number), 0x01000193);
+  return key | 0;
 }
 
 /** Whether an id may belong to an endpoint's address (BEP 42). Exempt addresses may have any. */

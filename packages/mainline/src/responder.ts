@@ -1,5 +1,5 @@
 /** The server's half: answers to the queries of BEP 5, 32 and 44, and what it stores for others. */
-import { ENDPOINT_BYTES, endpointToCompact, grow, type Millis, NONE, randomBelow } from '@molia/core';
+import { endpointToCompact, grow, type Millis, NONE, randomBelow } from '@molia/core';
 import { sha1 } from '@noble/hashes/legacy.js';
 import {
   BUCKET_CONTACTS,
@@ -12,6 +12,7 @@ import {
   SIGNATURE_BYTES,
   STORED_VALUE_BYTES_MAX,
 } from './constants.ts';
+import { NODE_ENTRY_BYTES_MAX } from './contact-table.ts';
 import { mutableTarget, signedBuffer } from './items.ts';
 import { type KrpcMessage, Method, Want } from './krpc-read.ts';
 import { BencodeWriter } from './krpc-write.ts';
@@ -308,14 +309,11 @@ export class Responder {
     const w = this.writer;
     const count = table.closest(now, bytes, targetAt, this.rows, max);
     w.raw(family === 4 ? '5:nodes' : '6:nodes6');
-    w.decimal(count * (NODE_ID_BYTES + this.named));
+    const entryBytes = NODE_ID_BYTES + this.named;
+    w.decimal(count * entryBytes);
     w.raw(':');
-    for (let i = 0; i < count; i++) {
-      const row = this.rows[i] as number;
-      w.copy(table.ids, row * NODE_ID_BYTES, NODE_ID_BYTES);
-      endpointToCompact(this.compact, 0, table.endpoints, row * ENDPOINT_BYTES);
-      w.copy(this.compact, 0, this.named);
-    }
+    for (let i = 0; i < count; i++)
+      w.copy(table.entries, (this.rows[i] as number) * NODE_ENTRY_BYTES_MAX, entryBytes);
   }
 
   /** Up to 50 peers; of more, a run of the ring that begins at random. */

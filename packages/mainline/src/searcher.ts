@@ -181,7 +181,7 @@ export class Searcher {
     ) {
       // Another node lives at that address: what was said of it is void.
       lookup.states[c] = CandidateState.FAILED;
-      lookup.endpoints.fill(0, c * ENDPOINT_BYTES, (c + 1) * ENDPOINT_BYTES);
+      lookup.forgetAddress(c);
       c = lookup.add(bytes, m.idAt, endpoint, at);
     }
     if (m.kind === MessageKind.ERROR) {

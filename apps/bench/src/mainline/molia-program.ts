@@ -1,5 +1,6 @@
 /** Our program of the `mainline` suite. Argument `native`: over the addon's batches of datagrams instead of node:dgram. */
 import { createMainline, type Mainline } from '@molia/mainline/node';
+import { createUdpTransport } from '@molia/native-shard';
 import { lookups, type MainlineClient, store } from './measure.ts';
 import { answerRequests, type Request } from './program.ts';
 
@@ -9,8 +10,9 @@ const addresses = (ports: readonly number[]): string[] => ports.map((port) => `1
 async function open(ports: readonly number[], mode: 'client' | 'server'): Promise<Mainline> {
   const node = await createMainline({
     bootstrap: addresses(ports),
-    host: '127.0.0.1',
-    port: 0,
+    ...(process.argv[2] === 'native'
+      ? { transport: createUdpTransport({ listen: ['127.0.0.1:0'], driver: 'native' }) }
+      : { host: '127.0.0.1', port: 0 }),
     mode,
     // All queries come from one address here.
     queriesPerSecondPerAddress: 0,

@@ -28,10 +28,13 @@ const NEIGHBOURS = 32;
 const METHODS = ['ping', 'find_node', 'get_peers', 'get'] as const;
 
 const dist = (name: string): string => join(here, 'dist', name);
-const molia = (): Program => new Program('molia', process.execPath, [dist('mainline-molia.js')]);
+const molia = (...args: string[]): Program =>
+  new Program('molia', process.execPath, [dist('mainline-molia.js'), ...args]);
 
 const PROGRAMS: Readonly<Record<string, () => Program>> = {
-  molia,
+  molia: () => molia(),
+  // Over @molia/native-shard instead of node:dgram.
+  'molia-batched': () => molia('native'),
   'bittorrent-dht': () =>
     new Program('bittorrent-dht', process.execPath, [join(here, 'peers/mainline-bittorrent-dht.mjs')]),
   libtorrent: () =>

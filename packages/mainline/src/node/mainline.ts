@@ -8,6 +8,7 @@ import {
   fromHex,
   type GivenOptions,
   resolveOptions,
+  type Transport,
   toHex,
 } from '@molia/core';
 import { type BencodeInput, type BencodeValue, decodeBencode, encodeBencode } from '../bencode.ts';
@@ -16,7 +17,7 @@ import { ENGINE_DEFAULTS, MainlineEngine } from '../engine.ts';
 import { immutableTarget, type MutableItem, mutableTarget } from '../items.ts';
 import { EventKind, type MainlineEvent, type MainlineMode, type NodeInfo, Outcome } from '../types.ts';
 import { failure, outcomeFailure } from './errors.ts';
-import { openPump, type Pump, resolveEndpoints, splitHostPort } from './socket.ts';
+import { openPump, overDgram, overTransport, type Pump, resolveEndpoints, splitHostPort } from './socket.ts';
 import { OperationStream } from './stream.ts';
 
 const {
@@ -41,6 +42,8 @@ const DEFAULTS = Object.freeze({
   mode: 'adaptive' as MainlineMode,
   id: undefined as string | Uint8Array | undefined,
   curves: ENGINE_DEFAULTS.curves as Curves,
+  /** What carries the datagrams instead of a `node:dgram` socket on `host` and `port`: `createUdpTransport` of @molia/native-shard. */
+  transport: undefined as Transport | undefined,
   /** `false` = this query gets no answer. */
   filter: undefined as ((method: string, host: string, port: number) => boolean) | undefined,
 });
@@ -92,7 +95,9 @@ interface Running {
 /** Opens a node. Rejects with the system's error when the port cannot be bound; throws TypeError or RangeError for options. */
 export async function createMainline(options?: MainlineOptions): Promise<Mainline> {
   const o = resolveOptions('createMainline', DEFAULTS, options);
-  const { bootstrap, extraBootstrap, port, host, id, filter, ...engineOptions } = o;
+  const { bootstrap, extraBootstrap, port, host, transport, id, filter, ...engineOptions } = o;
+  if (transport !== undefined && (port !== undefined || host !== undefined))
+    throw new TypeError('a transport has its own address: give it, or host and port');
   const texts = [...bootstrap, ...extraBootstrap];
   for (const text of texts) splitHostPort(text);
   const engine = new MainlineEngine({
@@ -106,9 +111,10 @@ export async function createMainline(options?: MainlineOptions): Promise<Mainlin
   });
   const node = new Mainline(engine);
   const any = o.family === 4 ? '0.0.0.0' : '::';
-  node.attach(
-    await openPump(engine, o.family, host ?? any, port === undefined ? [6881, 0] : [port], node.hear),
-  );
+  const ports = port === undefined ? [6881, 0] : [port];
+  const open =
+    transport === undefined ? overDgram(o.family, host ?? any, ports) : overTransport(transport, o.family);
+  node.attach(await openPump(engine, open, node.hear));
   const found = await resolveEndpoints(texts, o.family);
   if (texts.length > 0 && found.length === 0) {
     await node.close();

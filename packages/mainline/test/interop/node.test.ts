@@ -1,4 +1,5 @@
 /** The Node driver over loopback sockets: streams, errors, aborting, closing. */
+import { createUdpTransport } from '@molia/native-shard';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { signItem } from '../../src/index.ts';
 import { createMainline, createTestnet, type Mainline, type Testnet } from '../../src/node/index.ts';
@@ -79,6 +80,18 @@ describe('a node over UDP', () => {
     await node.close();
     await ended;
     await expect(node.bootstrapped()).rejects.toMatchObject({ code: 'CLOSED' });
+  });
+
+  test.each(['auto', 'dgram'] as const)('a transport (%s) carries it instead of a socket', async (driver) => {
+    const transport = createUdpTransport({ listen: ['127.0.0.1:0'], driver });
+    const node = await createMainline({ bootstrap: net.bootstrap, transport });
+    const put = await node.putImmutable(`over ${driver}`);
+    expect(put.storedAt).toBeGreaterThan(0);
+    expect((await client.getImmutable(put.target))?.value).toEqual(text(`over ${driver}`));
+    await node.close();
+    const again = createUdpTransport({ listen: ['127.0.0.1:0'], driver });
+    await expect(createMainline({ bootstrap: [], transport: again, port: 1 })).rejects.toThrow(/transport/);
+    await expect(createMainline({ bootstrap: [], transport: again, family: 6 })).rejects.toThrow(/family 6/);
   });
 
   test('nobody there is an error that says so', async () => {
