@@ -96,6 +96,7 @@ const usageCodes: ReadonlySet<string> = new Set([
   'INVALID_KEY',
   'INVALID_SEED',
   'INVALID_ARGUMENT',
+  'INVALID_ZONE',
 ]);
 
 /** What to do about the codes of `@molia/dht`, for errors that bring no hint of their own. */

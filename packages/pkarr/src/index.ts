@@ -21,3 +21,5 @@ export { nextTimestamp, normalizeName, SignedPacket } from './signed-packet.ts';
 export { copySurvival, lossProbability, readableProbability, secondsUntilLoss } from './survival.ts';
 export type { SvcParams } from './svcb.ts';
 export { SvcKey } from './svcb.ts';
+export type { ZoneOptions } from './zone-file.ts';
+export { formatZone, parseZone } from './zone-file.ts';

@@ -190,7 +190,7 @@ describe('rounds', () => {
     return { promise, resolve };
   };
 
-  test('write a packet that nobody has any more', async () => {
+  test('write a packet that nobody holds', async () => {
     const packet = sign(1, 10n);
     const { events, states } = await rounds(1, packet);
     expect(events).toMatchObject([{ kind: 'written' }]);

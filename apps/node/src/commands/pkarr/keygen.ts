@@ -5,9 +5,7 @@ import { Keypair } from '@molia/pkarr';
 import { openDataDir, writeIdentitySeed } from '../../datadir.ts';
 import type { Context } from '../../program.ts';
 import { configOf } from '../shared.ts';
-
-/** Its name in the data directory. */
-const KEY_FILE = 'pkarr.key';
+import { KEY_FILE } from './network.ts';
 
 export async function keygen(context: Context): Promise<void> {
   const { output, options } = context;
