@@ -20,7 +20,17 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   kademlia: ['core', 'wire'],
   mainline: ['core'],
   pkarr: ['core', 'mainline'],
-  dht: ['core', 'wire', 'wireguard', 'metrics', 'native-shard', 'kademlia', 'storage-wal', 'erasure'],
+  dht: [
+    'core',
+    'wire',
+    'wireguard',
+    'metrics',
+    'native-shard',
+    'kademlia',
+    'storage-wal',
+    'erasure',
+    'mainline',
+  ],
 };
 
 /** Files that may import `node:*`: the edges where sockets, files and native libraries live. */

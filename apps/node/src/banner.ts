@@ -14,7 +14,7 @@ export function startBanner({
 }): string {
   const { node } = daemon;
   const seeds = node.seedStrings();
-  const joins = config.seeds.length + config.dnsSeeds.length;
+  const joins = config.seeds.length + config.dnsSeeds.length + config.bootstrap.length;
   const isDefault = config.entries.some(
     (entry) => entry.key.path === 'data_dir' && entry.origin === 'default',
   );

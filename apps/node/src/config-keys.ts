@@ -101,9 +101,38 @@ export const configKeys: readonly ConfigKey[] = [
       flag: '--dns-seed',
     },
   ),
+  key(
+    'bootstrap',
+    'list',
+    z
+      .array(
+        z
+          .string()
+          .regex(/^mainline:(network|[0-9a-f]{64})$/, 'expected mainline:network or mainline:PUBLIC_KEY'),
+      )
+      .max(256),
+    [],
+    'Where to look when no seed answers: mainline:network, or mainline:PUBLIC_KEY of a node that publishes.',
+    { flag: '--bootstrap' },
+  ),
   key('client', 'boolean', z.boolean(), false, 'Ask and store through others, but never be listed by them.', {
     flag: '--client',
   }),
+  key(
+    'mainline.nodes',
+    'list',
+    z.array(z.string().regex(/^(\[[0-9a-fA-F:.]+\]|[^\s:[\]]+):\d{1,5}$/, 'expected HOST:PORT')).max(256),
+    [],
+    'Nodes of the BitTorrent Mainline DHT to begin with; empty: the well-known ones.',
+  ),
+  key(
+    'mainline.publish',
+    'boolean',
+    z.boolean(),
+    false,
+    'Publish key and addresses of this node in the Mainline DHT, for everybody to see.',
+    { flag: '--publish-mainline' },
+  ),
   key('limits.peers_max', 'number', z.int().min(16).max(1_048_576), 65_536, 'WireGuard peers held at once.'),
   key('limits.records_max', 'number', z.int().min(1).max(16_777_216), 100_000, 'Records held for others.'),
   key(

@@ -22,6 +22,8 @@ export interface Config {
   readonly listenIsDefault: boolean;
   readonly seeds: readonly string[];
   readonly dnsSeeds: readonly string[];
+  readonly bootstrap: readonly string[];
+  readonly mainline: { readonly nodes: readonly string[]; readonly publish: boolean };
   readonly client: boolean;
   readonly limits: {
     readonly peersMax: number;
@@ -102,6 +104,11 @@ function assemble(entries: readonly ConfigEntry[], file: string | undefined): Co
     listenIsDefault: entry('listen').origin === 'default',
     seeds: entry('seeds').value as string[],
     dnsSeeds: entry('dns_seeds').value as string[],
+    bootstrap: entry('bootstrap').value as string[],
+    mainline: {
+      nodes: entry('mainline.nodes').value as string[],
+      publish: entry('mainline.publish').value as boolean,
+    },
     client: entry('client').value as boolean,
     limits: {
       peersMax: number('limits.peers_max'),

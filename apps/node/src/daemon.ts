@@ -76,7 +76,7 @@ export async function startDaemon(config: Config, hooks: DaemonHooks): Promise<D
       version: hooks.version,
       log: hooks.log,
       httpListen: config.httpListen,
-      hasSeeds: config.seeds.length > 0 || config.dnsSeeds.length > 0,
+      hasSeeds: config.seeds.length + config.dnsSeeds.length + config.bootstrap.length > 0,
       isClosing: () => isClosing,
     });
     // The probes on TCP outlive the node, so that /readyz says 503 while it closes.

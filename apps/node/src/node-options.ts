@@ -22,6 +22,8 @@ export function nodeOptions(config: Config, listen: readonly string[] | undefine
     ...(listen !== undefined && { listen }),
     seeds: config.seeds,
     dnsSeeds: config.dnsSeeds,
+    bootstrap: config.bootstrap,
+    mainline: config.mainline,
     client: config.client,
     limits: config.limits,
   };

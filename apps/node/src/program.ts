@@ -352,6 +352,8 @@ function configOptions(command: Command): Command {
     .option('--listen <address>', 'UDP address such as 0.0.0.0:49737; may be repeated', collect)
     .option('--seed <seed>', 'join through PUBLIC_KEY@HOST:PORT; may be repeated', collect)
     .option('--dns-seed <domain>', 'domain whose TXT records list seeds; may be repeated', collect)
+    .option('--bootstrap <source>', 'mainline:network or mainline:PUBLIC_KEY; may be repeated', collect)
+    .option('--publish-mainline', 'publish key and addresses of this node in the Mainline DHT')
     .option('--client', 'ask and store through others, but never be listed by them')
     .option('--http <address>', 'serve /livez, /readyz and /metrics on this TCP address')
     .option('--control-socket <path>', 'path of the control socket')

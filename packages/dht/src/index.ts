@@ -22,6 +22,7 @@ export type {
   Key,
   LookupContact,
   LookupResult,
+  MainlineUse,
   MoliaNode,
   MutableResult,
   MutableValue,

@@ -4,9 +4,10 @@
  */
 import { type MoliaError, NONE, type Rng } from '@molia/core';
 import type { Call } from './call.ts';
-import { REJOIN_MS_MAX, REJOIN_MS_MIN } from './constants.ts';
+import { REJOIN_MS_MAX, REJOIN_MS_MIN, TIMEOUT_MS_DEFAULT, TIMEOUT_MS_LARGE } from './constants.ts';
 import { outcomeError } from './context.ts';
 import { dhtError } from './errors.ts';
+import type { MainlineDiscovery } from './mainline-source.ts';
 import type { Operations } from './operations.ts';
 import { type Resolver, resolveSeeds, type Seed, type SeedContact } from './seeds.ts';
 import type { Shard } from './shard.ts';
@@ -22,9 +23,10 @@ export interface JoinerOptions {
   readonly remembered: readonly SeedContact[];
   readonly autoJoin: boolean;
   readonly resolver: Resolver | undefined;
+  readonly discovery: MainlineDiscovery | undefined;
   readonly emit: (event: NodeEvent) => void;
   /** A call that never times out by itself, for the node's own attempts. */
-  readonly ownCall: () => Call;
+  readonly ownCall: (timeoutMs: number) => Call;
 }
 
 export class Joiner {
@@ -52,18 +54,20 @@ export class Joiner {
   }
 
   get #hasSources(): boolean {
-    const { seeds, dnsSeeds, remembered } = this.#options;
-    return seeds.length + dnsSeeds.length + remembered.length > 0;
+    const { seeds, dnsSeeds, remembered, discovery } = this.#options;
+    return seeds.length + dnsSeeds.length + remembered.length > 0 || discovery?.finds === true;
   }
 
   /** Begins to join by itself. */
   start(): void {
+    this.#options.discovery?.start(this.#options.emit);
     if (this.#options.autoJoin && this.#hasSources) this.#tryAgain();
   }
 
-  stop(): void {
+  async stop(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
+    await this.#options.discovery?.stop();
   }
 
   /** The table gained or lost a contact. */
@@ -96,6 +100,36 @@ export class Joiner {
 
   /** One attempt through `seeds`, or through all that is configured and remembered. Contacts in the table then. */
   async join(call: Call, seeds: readonly Seed[] | undefined): Promise<number> {
+    const { discovery } = this.#options;
+    if (seeds !== undefined || discovery?.finds !== true) return this.#joinKnown(call, seeds);
+    const known = await this.#joinKnown(call, undefined).catch(() => {
+      call.check();
+      return 0;
+    });
+    return known > 0 ? known : this.#discover(call, discovery);
+  }
+
+  async #discover(call: Call, discovery: MainlineDiscovery): Promise<number> {
+    const abort = new AbortController();
+    try {
+      const found = await call.race(discovery.find(abort.signal));
+      if (found.length > 0) return await this.#bootstrap(call, found);
+    } catch (cause) {
+      call.check();
+      if ((cause as { code?: string }).code === 'NO_PEERS') throw cause;
+      throw dhtError('NO_PEERS', `the Mainline DHT cannot be asked (${(cause as Error).message})`, {
+        cause,
+        hint: 'check the network and mainline.nodes',
+      });
+    } finally {
+      abort.abort();
+    }
+    throw dhtError('NO_PEERS', 'no node of this network is published in the Mainline DHT', {
+      hint: 'publish one (mainline.publish), or name a seed',
+    });
+  }
+
+  async #joinKnown(call: Call, seeds: readonly Seed[] | undefined): Promise<number> {
     const { dnsSeeds, remembered, resolver } = this.#options;
     const own = seeds === undefined;
     const wanted = seeds ?? this.#options.seeds;
@@ -140,7 +174,9 @@ export class Joiner {
   }
 
   async #begin(): Promise<number> {
-    const call = this.#options.ownCall();
+    // A search of the Mainline DHT comes after the seeds' own time.
+    const searches = this.#options.discovery?.finds === true;
+    const call = this.#options.ownCall(searches ? TIMEOUT_MS_LARGE : TIMEOUT_MS_DEFAULT);
     try {
       return await this.join(call, undefined);
     } finally {

@@ -5,13 +5,16 @@ import { createUdpTransport } from '@molia/native-shard';
 import * as limits from './constants.ts';
 import { rangeError, typeError } from './errors.ts';
 import { functionInput, intInput, optionsInput, stringsInput, textInput } from './inputs.ts';
+import { type MainlineSource, parseMainlineSource } from './mainline-source.ts';
 import { parseSeed, type Seed } from './seeds.ts';
-import type { NodeEvent, NodeLimits, NodeOptions } from './types.ts';
+import type { MainlineUse, NodeEvent, NodeLimits, NodeOptions } from './types.ts';
 
 /** Characters of a network name or secret. */
 const NETWORK_CHARS_MAX = 256;
 /** Characters of a path. */
 const PATH_CHARS_MAX = 4096;
+/** A port is checked when it is used. */
+const HOST_PORT = /^(?:\[[0-9a-fA-F:.]+\]|[^\s:[\]]+):\d{1,5}$/;
 const INDEX_ROWS_MAX = 1_048_576;
 const STORE_ROWS_MAX = 16_777_216;
 
@@ -32,6 +35,8 @@ const DEFAULTS = Object.freeze({
   listen: undefined as readonly string[] | undefined,
   seeds: [] as readonly string[],
   dnsSeeds: [] as readonly string[],
+  bootstrap: [] as readonly string[],
+  mainline: undefined as MainlineUse | undefined,
   dataDir: undefined as string | undefined,
   client: false as boolean,
   transport: undefined as Transport | undefined,
@@ -46,6 +51,8 @@ export interface ResolvedOptions {
   readonly identity: Uint8Array | undefined;
   readonly seeds: readonly Seed[];
   readonly dnsSeeds: readonly string[];
+  readonly sources: readonly MainlineSource[];
+  readonly mainline: Readonly<Required<MainlineUse>>;
   readonly dataDir: string | undefined;
   readonly client: boolean;
   readonly transport: Transport;
@@ -92,6 +99,8 @@ export function resolveNodeOptions(given: NodeOptions = {}): ResolvedOptions {
     identity,
     seeds: stringsInput('seeds', options.seeds).map(parseSeed),
     dnsSeeds,
+    sources: sourcesInput(options.bootstrap),
+    mainline: mainlineInput(options.mainline),
     dataDir:
       options.dataDir === undefined ? undefined : textInput('dataDir', options.dataDir, PATH_CHARS_MAX),
     client: options.client,
@@ -102,6 +111,35 @@ export function resolveNodeOptions(given: NodeOptions = {}): ResolvedOptions {
     onEvent: options.onEvent,
     signal,
   });
+}
+
+function sourcesInput(given: readonly string[]): readonly MainlineSource[] {
+  const texts = stringsInput('bootstrap', given);
+  if (texts.length > limits.SEEDS_MAX)
+    throw rangeError('INVALID_ARGUMENT', `bootstrap: at most ${limits.SEEDS_MAX}`);
+  return texts.map(parseMainlineSource);
+}
+
+function mainlineInput(given: MainlineUse | undefined): Readonly<Required<MainlineUse>> {
+  const resolved = optionsInput(
+    'mainline',
+    { nodes: [] as readonly string[], publish: false as boolean },
+    given,
+  );
+  const nodes = stringsInput('mainline.nodes', resolved.nodes);
+  for (const text of nodes) {
+    if (!HOST_PORT.test(text) || nodes.length > limits.SEEDS_MAX)
+      throw rangeError(
+        'INVALID_SEED',
+        `mainline.nodes: expected at most ${limits.SEEDS_MAX} of host:port, found ${JSON.stringify(text)}`,
+      );
+  }
+  if (typeof resolved.publish !== 'boolean')
+    throw typeError(
+      'INVALID_ARGUMENT',
+      `mainline.publish: expected true or false, found ${typeof resolved.publish}`,
+    );
+  return Object.freeze({ nodes, publish: resolved.publish });
 }
 
 function resolveLimits(given: NodeLimits | undefined): Readonly<Required<NodeLimits>> {

@@ -35,6 +35,7 @@ import { dhtError } from './errors.ts';
 import { bytesInput, intInput, keyInput, stringsInput } from './inputs.ts';
 import { Joiner } from './join.ts';
 import { seedTexts } from './local-addresses.ts';
+import { openDiscovery } from './mainline-source.ts';
 import { addressTexts, createNodeRegistry, providersOf, shardStats, storeStats } from './node-metrics.ts';
 import { type ResolvedOptions, resolveNodeOptions } from './node-options.ts';
 import { type NodeStorage, openNodeStorage } from './node-storage.ts';
@@ -175,8 +176,9 @@ class Node implements MoliaNode {
       remembered: storage.remembered,
       autoJoin: this.#options.autoJoin,
       resolver: undefined,
+      discovery: openDiscovery(this.#options, this.#identity, this.#curves, this.#rng, () => this.addresses),
       emit: (event) => this.#emit(event),
-      ownCall: () => new Call('join', {}, limits.TIMEOUT_MS_DEFAULT),
+      ownCall: (timeoutMs) => new Call('join', {}, timeoutMs),
     });
     this.#context = {
       identity: this.#identity,
@@ -400,8 +402,7 @@ class Node implements MoliaNode {
   async #close(): Promise<void> {
     const closed = dhtError('CLOSED', 'the node is closed');
     this.#options.signal?.removeEventListener('abort', this.#aborted);
-    this.#joiner.stop();
-    await this.#steward.stop(closed);
+    await Promise.all([this.#joiner.stop(), this.#steward.stop(closed)]);
     for (const call of this.#calls) call.fail(closed);
     this.#operations.close(closed);
     await this.#storage.save().catch((error: Error) => this.#alert(error));

@@ -29,6 +29,13 @@ export interface NodeOptions {
   /** DNS names whose TXT records hold `molia=<public key hex>@host:port`. */
   dnsSeeds?: readonly string[];
   /**
+   * Where to look when seeds and remembered contacts lead nowhere: `'mainline:network'` asks the BitTorrent Mainline DHT for nodes of
+   * this network that publish there, `'mainline:<public key hex>'` for one of them. Default none. Loaded only when used.
+   */
+  bootstrap?: readonly string[];
+  /** How the Mainline DHT is used. */
+  mainline?: MainlineUse;
+  /**
    * Directory in which the node keeps its records and contacts (`records/`, `peerstore/`); made when missing, one node at a
    * time. A node that comes back there serves what it held and joins through whom it knew. Default: nothing is kept.
    */
@@ -45,6 +52,17 @@ export interface NodeOptions {
   onEvent?: (event: NodeEvent) => void;
   /** Closes the node when it fires. */
   signal?: AbortSignal;
+}
+
+/** Use of the BitTorrent Mainline DHT. */
+export interface MainlineUse {
+  /** `host:port` of Mainline nodes to begin with. Default: the ones that everybody knows. */
+  nodes?: readonly string[];
+  /**
+   * Puts this node's signed record (public key and addresses) there, every 50 minutes, so that others find it. What is published
+   * is public, also for a private network. Default false.
+   */
+  publish?: boolean;
 }
 
 /** Limits; each bounds memory or work. */
@@ -74,6 +92,8 @@ export type NodeEvent =
   | { readonly type: 'joined'; readonly contacts: number; readonly elapsedMs: number }
   /** No contact is left; the node keeps trying its seeds and its peerstore. */
   | { readonly type: 'isolated' }
+  /** This node's record lies in the Mainline DHT, at so many nodes. */
+  | { readonly type: 'published'; readonly holders: number }
   /** Something an operator should look at; `hint` says what to do. */
   | { readonly type: 'alert'; readonly code: string; readonly message: string; readonly hint?: string }
   | { readonly type: 'closed' };

@@ -65,6 +65,9 @@ export function report(log: Logger, event: NodeEvent): void {
     case 'isolated':
       log.warn({ code: 'NO_PEERS', hint: dhtHints.NO_PEERS }, 'no peer answered; the node keeps trying');
       break;
+    case 'published':
+      log.info({ holders: event.holders }, 'the record of this node is in the Mainline DHT');
+      break;
     case 'alert':
       log.warn({ code: event.code, ...(event.hint !== undefined && { hint: event.hint }) }, event.message);
       break;
