@@ -1,6 +1,6 @@
 /**
  * Writes docs/errors.md from the places where error codes are declared: the unions of packages/dht/src/errors.ts (their
- * doc comments say what a code means) and the tables of apps/node/src/errors.ts (meaning and hint).
+ * doc comments say what a code means) and packages/mainline/src/node/errors.ts, and the tables of apps/node/src/errors.ts.
  * `node tools/generate-errors.mjs` writes; a test proves that the committed page is fresh.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -33,9 +33,10 @@ async function load(file) {
   return import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].text).toString('base64')}`);
 }
 
+const capital = (text) => text[0].toUpperCase() + text.slice(1);
 const sentence = (text) => text.replaceAll('|', '\\|').replace(/[.\s]*$/, '.');
-const row = (code, meaning, hint) =>
-  `| <a id="${code.toLowerCase()}"></a>\`${code}\` | ${sentence(meaning)} | ${sentence(hint)} |`;
+const row = (code, meaning, hint, id = code.toLowerCase()) =>
+  `| <a id="${id}"></a>\`${code}\` | ${sentence(meaning)} | ${sentence(hint)} |`;
 
 /** All codes, for the test that looks for a test of each. */
 export async function errorCodes() {
@@ -44,12 +45,17 @@ export async function errorCodes() {
   return {
     operation: unionOf(source, 'MoliaErrorCode'),
     input: unionOf(source, 'InputErrorCode'),
+    mainline: unionOf(
+      readFileSync(join(root, 'packages/mainline/src/node/errors.ts'), 'utf8'),
+      'MainlineErrorCode',
+    ),
     cli: Object.entries(cliErrorDocs).map(([code, { meaning }]) => [code, meaning]),
   };
 }
 
 export async function errorsPage() {
   const { cliErrorDocs, dhtHints } = await load('apps/node/src/errors.ts');
+  const { mainlineHints } = await load('packages/mainline/src/node/errors.ts');
   const codes = await errorCodes();
   const table = (title, text, rows) => [
     '',
@@ -78,6 +84,13 @@ export async function errorsPage() {
       'A wrong argument',
       '`@molia/dht` throws a `TypeError` or `RangeError` at once; nothing was sent or stored.',
       codes.input.map(([code, meaning]) => row(code, meaning, dhtHints[code])),
+    ),
+    ...table(
+      'The Mainline DHT',
+      'A promise of `@molia/mainline/node` rejects with a `MoliaError`.',
+      codes.mainline.map(([code, meaning]) =>
+        row(code, meaning, capital(mainlineHints[code]), `mainline_${code.toLowerCase()}`),
+      ),
     ),
     ...table(
       'The daemon and the command line',

@@ -22,37 +22,35 @@ export type MainlineErrorCode =
   /** No bootstrap name could be resolved. */
   | 'NO_BOOTSTRAP';
 
-const FAILURES: Readonly<Record<number, readonly [MainlineErrorCode, string, string]>> = {
-  [Outcome.NO_NODES]: ['NO_NODES', 'no node answered', 'check the network and the bootstrap nodes'],
-  [Outcome.TIMEOUT]: ['PUT_TIMEOUT', 'no node confirmed the put in time', 'try again'],
-  [Outcome.REJECTED]: ['PUT_REJECTED', 'all nodes refused the put', 'see the code'],
-  [Outcome.NOT_MOST_RECENT]: [
-    'NOT_MOST_RECENT',
-    'a newer item exists',
-    'read it and write with a higher seq',
-  ],
-  [Outcome.CAS_FAILED]: [
-    'CAS_FAILED',
-    'the stored item is not the one that cas names',
-    'read it, merge, and write again',
-  ],
-  [Outcome.CONCURRENT_WRITE]: [
-    'CONCURRENT_WRITE',
-    'another value is written under this seq',
-    'read it, merge, and write again',
-  ],
+/** What to do about each: the `hint` of the error. */
+export const mainlineHints: Readonly<Record<MainlineErrorCode, string>> = {
+  NO_NODES: 'check the network and the bootstrap nodes',
+  PUT_TIMEOUT: 'try again',
+  PUT_REJECTED:
+    'look the code up in BEP 44; 205: a value of more than 1000 bytes bencoded is refused by most nodes',
+  NOT_MOST_RECENT: 'read it and write with a higher seq',
+  CAS_FAILED: 'read it, merge, and write again',
+  CONCURRENT_WRITE: 'read it, merge, and write again',
+  CLOSED: 'make a new one',
+  BUSY: 'wait for some of them',
+  NO_BOOTSTRAP: 'check the name server, or pass addresses',
 };
 
-export function failure(
-  code: MainlineErrorCode,
-  message: string,
-  hint?: string,
-): MoliaError<MainlineErrorCode> {
-  return new MoliaError(code, message, hint === undefined ? {} : { hint });
+const FAILURES: Readonly<Record<number, readonly [MainlineErrorCode, string]>> = {
+  [Outcome.NO_NODES]: ['NO_NODES', 'no node answered'],
+  [Outcome.TIMEOUT]: ['PUT_TIMEOUT', 'no node confirmed the put in time'],
+  [Outcome.REJECTED]: ['PUT_REJECTED', 'all nodes refused the put'],
+  [Outcome.NOT_MOST_RECENT]: ['NOT_MOST_RECENT', 'a newer item exists'],
+  [Outcome.CAS_FAILED]: ['CAS_FAILED', 'the stored item is not the one that cas names'],
+  [Outcome.CONCURRENT_WRITE]: ['CONCURRENT_WRITE', 'another value is written under this seq'],
+};
+
+export function failure(code: MainlineErrorCode, message: string): MoliaError<MainlineErrorCode> {
+  return new MoliaError(code, message, { hint: mainlineHints[code] });
 }
 
 /** The error for an engine's outcome. */
 export function outcomeFailure(outcome: number, errorCode: number): MoliaError<MainlineErrorCode> {
-  const [code, message, hint] = FAILURES[outcome] ?? ['NO_NODES', `the operation ended with ${outcome}`, ''];
-  return failure(code, errorCode === 0 ? message : `${message} (error ${errorCode})`, hint);
+  const [code, message] = FAILURES[outcome] ?? ['NO_NODES', `the operation ended with ${outcome}`];
+  return failure(code, errorCode === 0 ? message : `${message} (error ${errorCode})`);
 }

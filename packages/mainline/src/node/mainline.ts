@@ -118,11 +118,7 @@ export async function createMainline(options?: MainlineOptions): Promise<Mainlin
   const found = await resolveEndpoints(texts, o.family);
   if (texts.length > 0 && found.length === 0) {
     await node.close();
-    throw failure(
-      'NO_BOOTSTRAP',
-      `none of ${texts.join(', ')} resolves`,
-      'check the name server, or pass addresses',
-    );
+    throw failure('NO_BOOTSTRAP', `none of ${texts.join(', ')} resolves`);
   }
   engine.setBootstrap(found);
   node.wake();
@@ -314,8 +310,7 @@ export class Mainline {
   }
 
   #open(): Pump {
-    if (this.#closed || this.#pump === undefined)
-      throw failure('CLOSED', 'the node is closed', 'make a new one');
+    if (this.#closed || this.#pump === undefined) throw failure('CLOSED', 'the node is closed');
     return this.#pump;
   }
 
@@ -363,7 +358,7 @@ export class Mainline {
     const pump = this.#open();
     signal?.throwIfAborted();
     const op = start(pump.now());
-    if (op === 0) throw failure('BUSY', 'too many operations run at once', 'wait for some of them');
+    if (op === 0) throw failure('BUSY', 'too many operations run at once');
     const onAbort = (): void => {
       this.#cancel(op);
       listener.fail(signal?.reason);

@@ -194,7 +194,9 @@ export async function resolveEndpoints(texts: readonly string[], family: 4 | 6):
     texts.map(async (text) => {
       const { host, port } = splitHostPort(text);
       try {
-        const { address } = await lookup(host, { family });
+        const { address, family: found } = await lookup(host, { family });
+        // An address of the other family is looked up as it stands.
+        if (found !== family) return undefined;
         const endpoint = new Uint8Array(ENDPOINT_BYTES);
         writeEndpoint(endpoint, 0, address, port);
         return endpoint;
