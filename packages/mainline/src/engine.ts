@@ -191,9 +191,12 @@ export class MainlineEngine {
     return this.#searcher.startLookup(now, OpKind.FIND_NODE, target, count);
   }
 
-  /** Peers of an info-hash. PEERS…, DONE. */
+  /** Peers of an info-hash, those announced to us first. PEERS…, DONE. */
   getPeers(now: Millis, infoHash: Uint8Array): number {
-    return this.#searcher.startLookup(now, OpKind.GET_PEERS, infoHash, BUCKET_CONTACTS);
+    return this.#searcher.startLookup(now, OpKind.GET_PEERS, infoHash, BUCKET_CONTACTS, (o) => {
+      const peers = this.#responder.ownPeers(now, infoHash);
+      if (peers.length > 0) this.#s.emit({ kind: EventKind.PEERS, op: o.op, peers });
+    });
   }
 
   /** Announces a peer; port 0 = the port our datagrams come from. PEERS…, DONE: `stored`. */
@@ -203,12 +206,14 @@ export class MainlineEngine {
     });
   }
 
-  /** The value whose SHA-1 is `target`. VALUE, DONE. */
+  /** The value whose SHA-1 is `target`, at once when we hold it. VALUE, DONE. */
   getImmutable(now: Millis, target: Uint8Array): number {
+    const own = target.length === NODE_ID_BYTES ? this.#responder.ownImmutable(now, target) : undefined;
+    if (own !== undefined) return this.#searcher.answer(OpKind.GET_IMMUTABLE, own);
     return this.#searcher.startLookup(now, OpKind.GET_IMMUTABLE, target, STORE_NODES);
   }
 
-  /** Items of a key and salt. VALUE for every newer one, DONE when all near nodes were asked. */
+  /** Items of a key and salt, our own first. VALUE for every newer one, DONE when all near nodes were asked. */
   getMutable(now: Millis, key: Uint8Array, salt: Uint8Array, newerThan?: bigint): number {
     if (key.length !== PUBLIC_KEY_BYTES) throw new RangeError(`a public key has 32 bytes, not ${key.length}`);
     requireSequence('newerThan', newerThan);
@@ -216,6 +221,10 @@ export class MainlineEngine {
     return this.#searcher.startLookup(now, OpKind.GET_MUTABLE, target, STORE_NODES, (o) => {
       o.item = { key, salt, seq: 0n, signature: NOBODY, value: NOBODY };
       o.newerThan = newerThan;
+      const own = this.#responder.ownMutable(now, target, key, salt);
+      if (own === undefined || (newerThan !== undefined && own.seq <= newerThan)) return;
+      o.newest = own;
+      this.#s.emit({ kind: EventKind.VALUE, op: o.op, item: own });
     });
   }
 

@@ -1,13 +1,15 @@
 /**
  * One iterative search: candidates ordered by distance, at most ALPHA requests under way, ended when the nearest that answer are
- * settled. A lookup that writes goes on to everybody within the expected distance of the 20th node, so that ids made to lie nearer
- * than the honest ones ("vertical Sybils") cannot push those out.
+ * settled. A lookup of values goes on to everybody within the expected distance of the 20th node, and further until those found lie in
+ * as many subnets as they usually do, so that ids made to lie nearer than the honest ones ("vertical Sybils") cannot push those out.
  */
 import { ENDPOINT_BYTES, equalBytes, NONE } from '@molia/core';
 import { CANDIDATES_MAX, NODE_ID_BYTES, STORE_NODES_MAX, TOKEN_BYTES_MAX } from './constants.ts';
 import { addressBytes, addressKey, compareIdDistance, idDistance, isSecureId } from './node-id.ts';
 
 export const CandidateState = { NEW: 0, ASKED: 1, LATE: 2, ANSWERED: 3, FAILED: 4 } as const;
+
+const SUBNETS = 64;
 
 export class Lookup {
   readonly target = new Uint8Array(NODE_ID_BYTES);
@@ -21,6 +23,8 @@ export class Lookup {
   readonly tokenLengths = new Uint8Array(CANDIDATES_MAX);
   readonly states = new Uint8Array(CANDIDATES_MAX);
   readonly secure = new Uint8Array(CANDIDATES_MAX);
+  /** 0 to 63: the /6 of an IPv4 address; of an IPv6 one, its /32 by a hash. */
+  readonly subnets = new Uint8Array(CANDIDATES_MAX);
   /** Whether it returned a value. */
   readonly hasValue = new Uint8Array(CANDIDATES_MAX);
   /** Candidates by distance, nearest first. */
@@ -29,17 +33,24 @@ export class Lookup {
   /** Answering nodes to settle, and the distance (share of the id space) to search completely. */
   breadth = 0;
   completeTo = 0;
+  /** Subnets that the settled nodes shall lie in, where `completeTo` is known. */
+  subnetsMin = 0;
+  /** How many are settled so far in a walk along `order`, and the subnets of those. */
+  private settled = 0;
+  private subnetCount = 0;
+  private readonly seenSubnets = new Uint8Array(SUBNETS);
   /** Requests that are under way and not late; and late ones. */
   inFlight = 0;
   late = 0;
   queried = 0;
   answered = 0;
 
-  start(target: Uint8Array, at: number, breadth: number, completeTo: number): void {
+  start(target: Uint8Array, at: number, breadth: number, completeTo: number, subnetsMin: number): void {
     this.target.set(target.subarray(at, at + NODE_ID_BYTES));
     this.count = 0;
     this.breadth = breadth;
     this.completeTo = completeTo;
+    this.subnetsMin = subnetsMin;
     this.inFlight = 0;
     this.late = 0;
     this.queried = 0;
@@ -73,6 +84,7 @@ export class Lookup {
     this.tokenLengths[index] = 0;
     this.hasValue[index] = 0;
     this.states[index] = CandidateState.NEW;
+    this.subnets[index] = subnetOf(endpoint, at);
     this.secure[index] = isSecureId(id, idAt, endpoint, at) ? 1 : 0;
     return index;
   }
@@ -91,14 +103,14 @@ export class Lookup {
 
   /** The next candidate to ask, or `NONE`: none is due, or the lookup is over. */
   next(): number {
-    let settled = 0;
+    this.beginWalk();
     for (let i = 0; i < this.count; i++) {
       const c = this.order[i] as number;
-      if (this.isBeyond(c, settled)) return NONE;
+      if (this.isBeyond(c)) return NONE;
       const state = this.states[c];
       if (state === CandidateState.NEW) return c;
       if ((state === CandidateState.ANSWERED || state === CandidateState.ASKED) && this.secure[c] === 1)
-        settled++;
+        this.settle(c);
     }
     return NONE;
   }
@@ -109,12 +121,12 @@ export class Lookup {
     if (this.inFlight === 0) return true;
     // Requests to candidates that nearer answers have pushed out of reach need no waiting for.
     if (this.answered < this.breadth) return false;
-    let settled = 0;
+    this.beginWalk();
     for (let i = 0; i < this.count; i++) {
       const c = this.order[i] as number;
-      if (this.isBeyond(c, settled)) return true;
+      if (this.isBeyond(c)) return true;
       if (this.states[c] === CandidateState.ASKED) return false;
-      if (this.states[c] === CandidateState.ANSWERED && this.secure[c] === 1) settled++;
+      if (this.states[c] === CandidateState.ANSWERED && this.secure[c] === 1) this.settle(c);
     }
     return false;
   }
@@ -122,12 +134,12 @@ export class Lookup {
   /** Indices of the nodes to write to, nearest first: they answered, gave a token and have a right to their id. */
   holders(withToken: boolean): number[] {
     const found: number[] = [];
-    let settled = 0;
+    this.beginWalk();
     for (let i = 0; i < this.count; i++) {
       const c = this.order[i] as number;
-      if (this.isBeyond(c, settled)) break;
+      if (this.isBeyond(c)) break;
       if (this.states[c] !== CandidateState.ANSWERED || this.secure[c] === 0) continue;
-      settled++;
+      this.settle(c);
       if (!withToken || this.tokenLengths[c] !== 0) found.push(c);
     }
     return found;
@@ -150,9 +162,27 @@ export class Lookup {
     return low;
   }
 
-  private isBeyond(c: number, settled: number): boolean {
-    if (settled < this.breadth) return false;
-    if (settled >= STORE_NODES_MAX || this.completeTo === 0) return true;
-    return (this.distances[c] as number) > this.completeTo;
+  private beginWalk(): void {
+    this.settled = 0;
+    this.subnetCount = 0;
+    this.seenSubnets.fill(0);
   }
+
+  private settle(c: number): void {
+    this.settled++;
+    const subnet = this.subnets[c] as number;
+    if (this.seenSubnets[subnet] === 0) this.subnetCount++;
+    this.seenSubnets[subnet] = 1;
+  }
+
+  private isBeyond(c: number): boolean {
+    if (this.settled < this.breadth) return false;
+    if (this.settled >= STORE_NODES_MAX || this.completeTo === 0) return true;
+    return (this.distances[c] as number) > this.completeTo && this.subnetCount >= this.subnetsMin;
+  }
+}
+
+function subnetOf(endpoint: Uint8Array, at: number): number {
+  if (endpoint[at] === 4) return (endpoint[at + 1] as number) >>> 2;
+  return addressKey(endpoint, at + 1, 4) & (SUBNETS - 1);
 }

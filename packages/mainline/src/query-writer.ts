@@ -5,7 +5,7 @@ import type { Lookup } from './lookup.ts';
 import { type Operation, OpKind } from './operations.ts';
 import type { Datagram } from './outbox.ts';
 
-export const Purpose = { LOOKUP: 1, SEED: 2, PING: 3, WRITE: 4, PROBE: 5 } as const;
+export const Purpose = { LOOKUP: 1, SEED: 2, PING: 3, WRITE: 4, PROBE: 5, DIRECT_WRITE: 6 } as const;
 
 const tidBytes = new Uint8Array(4);
 const writer = new BencodeWriter();

@@ -1,5 +1,13 @@
 /** The server's half: answers to the queries of BEP 5, 32 and 44, and what it stores for others. */
-import { endpointToCompact, grow, type Millis, NONE, randomBelow } from '@molia/core';
+import {
+  ENDPOINT_BYTES,
+  endpointFromCompact,
+  endpointToCompact,
+  grow,
+  type Millis,
+  NONE,
+  randomBelow,
+} from '@molia/core';
 import { sha1 } from '@noble/hashes/legacy.js';
 import {
   BUCKET_CONTACTS,
@@ -13,7 +21,7 @@ import {
   STORED_VALUE_BYTES_MAX,
 } from './constants.ts';
 import { NODE_ENTRY_BYTES_MAX } from './contact-table.ts';
-import { mutableTarget, signedBuffer } from './items.ts';
+import { type MutableItem, mutableTarget, signedBuffer } from './items.ts';
 import { type KrpcMessage, Method, Want } from './krpc-read.ts';
 import { BencodeWriter } from './krpc-write.ts';
 import { LruKeys } from './lru-keys.ts';
@@ -26,6 +34,8 @@ import { OWN_TOKEN_BYTES, Tokens } from './tokens.ts';
 const RATED_ADDRESSES_MAX = 8192;
 /** The family and address of an endpoint. */
 const ADDRESS_BYTES = 17;
+
+const NOTHING = new Uint8Array(0);
 
 export interface ResponderOptions {
   readonly queriesPerSecond: number;
@@ -79,6 +89,39 @@ export class Responder {
     this.peers.expire(now);
     this.immutables.expire(now);
     this.mutables.expire(now);
+  }
+
+  /** A value that we hold, as an item without key; `undefined` = we do not. */
+  ownImmutable(now: Millis, target: Uint8Array): MutableItem | undefined {
+    const row = this.immutables.find(now, target, 0);
+    if (row === NONE) return undefined;
+    const value = (this.immutables.values[row] as Uint8Array).slice();
+    return { key: NOTHING, salt: NOTHING, seq: 0n, signature: NOTHING, value };
+  }
+
+  /** An item that we hold: its signature was verified when it came. */
+  ownMutable(now: Millis, target: Uint8Array, key: Uint8Array, salt: Uint8Array): MutableItem | undefined {
+    const store = this.mutables;
+    const row = store.find(now, target, 0);
+    if (row === NONE) return undefined;
+    const seq = (BigInt(store.seqHigh[row] as number) << 32n) | BigInt(store.seqLow[row] as number);
+    const signature = store.signatures.slice(row * SIGNATURE_BYTES, (row + 1) * SIGNATURE_BYTES);
+    return { key, salt, seq, signature, value: (store.values[row] as Uint8Array).slice() };
+  }
+
+  /** Peers that were announced to us, 19 bytes each. */
+  ownPeers(now: Millis, hash: Uint8Array): Uint8Array {
+    const row = this.peers.find(hash, 0);
+    if (row === NONE) return NOTHING;
+    const known = this.peers.peers(row);
+    const endpoints = new Uint8Array(known * ENDPOINT_BYTES);
+    let count = 0;
+    for (let i = 0; i < known; i++) {
+      const at = this.peers.peerAt(now, row, i);
+      if (at < 0) continue;
+      endpointFromCompact(endpoints, count++ * ENDPOINT_BYTES, this.peers.bytes(row), at, this.named);
+    }
+    return endpoints.slice(0, count * ENDPOINT_BYTES);
   }
 
   /** Takes one query off an address's allowance; `false` = none is left. */

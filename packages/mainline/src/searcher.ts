@@ -12,10 +12,19 @@ import {
 } from '@molia/core';
 import { stringEnd, stringStart } from './bencode.ts';
 import { ALPHA, BUCKET_CONTACTS, NODE_ID_BYTES, OPERATIONS_MAX, STORE_NODES } from './constants.ts';
+import type { MutableItem } from './items.ts';
 import { type KrpcMessage, MessageKind } from './krpc-read.ts';
 import { CandidateState, Lookup } from './lookup.ts';
 import { idDistance } from './node-id.ts';
-import { nodeOf, nodesFound, type Operation, OpKind, RecentLookups } from './operations.ts';
+import {
+  conflictOf,
+  nodeOf,
+  nodesFound,
+  type Operation,
+  OpKind,
+  RecentLookups,
+  writeOutcome,
+} from './operations.ts';
 import { Purpose, writeLookup, writePing, writePut } from './query-writer.ts';
 import { Requests } from './requests.ts';
 import type { Shared } from './shared.ts';
@@ -58,8 +67,10 @@ export class Searcher {
     this.#s.counted(m.kind === MessageKind.ERROR ? 'receivedErrors' : 'answers');
     if (m.idAt >= 0 && !m.readOnly) this.#s.table.answered(now, bytes, m.idAt, endpoint, at);
     if (operation === undefined) return true;
-    if (purpose === Purpose.WRITE) this.#handleWritten(m, operation, index, wasLate);
-    else if (purpose === Purpose.PING) this.#end(operation, Outcome.OK);
+    if (purpose === Purpose.WRITE || purpose === Purpose.DIRECT_WRITE) {
+      if (operation.writing && operation.direct === (purpose === Purpose.DIRECT_WRITE))
+        this.#handleWritten(now, m, operation, index, wasLate);
+    } else if (purpose === Purpose.PING) this.#end(operation, Outcome.OK);
     else if (operation.lookup !== undefined && !operation.writing)
       this.#handleFound(now, m, operation, operation.lookup, purpose, index, wasLate, endpoint, at, bytes);
     return true;
@@ -104,10 +115,35 @@ export class Searcher {
     const operation = this.#begin(kind);
     if (operation === undefined) return 0;
     prepare?.(operation);
-    const lookup = this.#lookups.pop() ?? new Lookup();
+    this.#search(now, operation, target, breadth);
+    return operation.op;
+  }
+
+  /** An operation that is over at once: we hold the value ourselves. */
+  answer(kind: number, item: MutableItem): number {
+    const operation = this.#begin(kind);
+    if (operation === undefined) return 0;
+    this.#s.emit({ kind: EventKind.VALUE, op: operation.op, item });
+    this.#end(operation, Outcome.OK);
+    return operation.op;
+  }
+
+  #search(now: Millis, operation: Operation, target: Uint8Array, breadth: number): void {
+    const { kind } = operation;
+    const lookup = operation.lookup ?? this.#lookups.pop() ?? new Lookup();
     const writes = kind >= OpKind.GET_IMMUTABLE && kind <= OpKind.PUT_MUTABLE && kind !== OpKind.ANNOUNCE;
-    lookup.start(target, 0, breadth, writes ? this.size.writeDistance : 0);
+    lookup.start(target, 0, breadth, writes ? this.size.writeDistance : 0, writes ? this.size.subnets : 0);
     operation.lookup = lookup;
+    // With `cas` the nodes that hold something must be known as they are now.
+    if (
+      kind >= OpKind.ANNOUNCE &&
+      operation.cas === undefined &&
+      this.#recent.restore(now, lookup, operation.item)
+    ) {
+      operation.direct = true;
+      this.#write(now, operation, lookup);
+      return;
+    }
     operation.reused = this.#recent.seed(now, lookup);
     const { table } = this.#s;
     const known = table.closest(now, target, 0, this.#rows, STORE_NODES);
@@ -119,7 +155,6 @@ export class Searcher {
       for (const seed of this.#s.seeds) this.#ask(now, operation, lookup, Purpose.SEED, seed, 0, NONE);
     }
     this.#advance(now, operation, lookup);
-    return operation.op;
   }
 
   #begin(kind: number): Operation | undefined {
@@ -135,6 +170,7 @@ export class Searcher {
       newerThan: undefined,
       port: 0,
       writing: false,
+      direct: false,
       waiting: 0,
       sent: 0,
       acknowledged: [],
@@ -265,8 +301,9 @@ export class Searcher {
     const { lookup } = operation;
     if (purpose === Purpose.PING) {
       if (dead) this.#end(operation, Outcome.TIMEOUT);
-    } else if (purpose === Purpose.WRITE) {
-      this.#writeOverdue(operation, dead, wasLate);
+    } else if (purpose === Purpose.WRITE || purpose === Purpose.DIRECT_WRITE) {
+      if (operation.writing && operation.direct === (purpose === Purpose.DIRECT_WRITE))
+        this.#writeOverdue(now, operation, dead, wasLate);
     } else if (lookup !== undefined && !operation.writing) {
       if (!dead) {
         lookup.inFlight--;
@@ -337,67 +374,66 @@ export class Searcher {
     const holders = lookup.holders(false);
     if (lookup.breadth >= STORE_NODES && !operation.reused) {
       const near = holders.slice(0, STORE_NODES);
-      this.size.add(near.map((c) => idDistance(lookup.ids, c * NODE_ID_BYTES, lookup.target, 0)));
+      this.size.add(
+        near.map((c) => idDistance(lookup.ids, c * NODE_ID_BYTES, lookup.target, 0)),
+        new Set(near.map((c) => lookup.subnets[c])).size,
+      );
     }
-    this.#recent.keep(now, lookup);
-    if (lookup.answered === 0) this.#end(operation, Outcome.NO_NODES);
+    this.#recent.keep(now, lookup, operation.newest?.seq);
+    // What we hold ourselves was reported, whoever else answers.
+    if (lookup.answered === 0)
+      this.#end(operation, operation.newest === undefined ? Outcome.NO_NODES : Outcome.OK);
     else if (operation.kind >= OpKind.ANNOUNCE && operation.kind <= OpKind.PUT_MUTABLE)
       this.#write(now, operation, lookup);
     else this.#end(operation, Outcome.OK);
   }
 
-  #handleWritten(m: KrpcMessage, operation: Operation, index: number, wasLate: boolean): void {
+  #handleWritten(now: Millis, m: KrpcMessage, operation: Operation, index: number, wasLate: boolean): void {
     if (!wasLate) operation.waiting--;
     if (m.kind === MessageKind.RESPONSE)
       operation.acknowledged.push(nodeOf(operation.lookup as Lookup, index));
-    else {
-      const count = (operation.refusals.get(m.errorCode) ?? 0) + 1;
-      operation.refusals.set(m.errorCode, count);
-    }
-    this.#checkWritten(operation);
+    else operation.refusals.set(m.errorCode, (operation.refusals.get(m.errorCode) ?? 0) + 1);
+    this.#checkWritten(now, operation);
   }
 
-  #writeOverdue(operation: Operation, dead: boolean, wasLate: boolean): void {
+  #writeOverdue(now: Millis, operation: Operation, dead: boolean, wasLate: boolean): void {
     if (!dead || !wasLate) operation.waiting--;
     if (dead) operation.refusals.set(0, (operation.refusals.get(0) ?? 0) + 1);
-    this.#checkWritten(operation);
+    this.#checkWritten(now, operation);
   }
 
-  #checkWritten(operation: Operation): void {
-    const cas = operation.refusals.get(301) ?? 0;
-    const older = operation.refusals.get(302) ?? 0;
-    // A majority decides at once, whatever a few others confirmed.
-    if (cas * 2 > operation.sent) this.#end(operation, Outcome.CAS_FAILED);
-    else if (older * 2 > operation.sent) this.#end(operation, Outcome.NOT_MOST_RECENT);
-    else if (operation.waiting > 0) return;
-    // Late ones may still confirm; dead ones count among the refusals, under code 0.
-    else if (
-      operation.acknowledged.length * 4 < operation.sent * 3 &&
-      operation.acknowledged.length + sum(operation.refusals.values()) < operation.sent
-    )
+  #checkWritten(now: Millis, operation: Operation): void {
+    const outcome = writeOutcome(operation);
+    if (outcome === undefined) return;
+    const { lookup, acknowledged, sent } = operation;
+    if (!operation.direct || (outcome === Outcome.OK && acknowledged.length * 2 >= sent)) {
+      this.#end(operation, outcome);
       return;
-    else if (operation.acknowledged.length > 0) this.#end(operation, Outcome.OK);
-    else if (cas > 0 && cas >= older) this.#end(operation, Outcome.CAS_FAILED);
-    else if (older > 0) this.#end(operation, Outcome.NOT_MOST_RECENT);
-    else
-      this.#end(
-        operation,
-        operation.refusals.size > (operation.refusals.has(0) ? 1 : 0) ? Outcome.REJECTED : Outcome.TIMEOUT,
-      );
+    }
+    // The tokens were too old, or somebody else wrote: a search tells which.
+    operation.direct = false;
+    operation.writing = false;
+    operation.waiting = 0;
+    operation.sent = 0;
+    operation.acknowledged = [];
+    operation.refusals.clear();
+    this.#recent.forget((lookup as Lookup).target);
+    this.#search(now, operation, (lookup as Lookup).target.slice(), (lookup as Lookup).breadth);
   }
 
   #write(now: Millis, operation: Operation, lookup: Lookup): void {
-    const conflict = this.#conflict(operation);
+    const conflict = conflictOf(operation);
     if (conflict !== Outcome.OK) {
       this.#end(operation, conflict);
       return;
     }
     operation.writing = true;
+    const purpose = operation.direct ? Purpose.DIRECT_WRITE : Purpose.WRITE;
     for (const c of lookup.holders(true)) {
       const at = c * ENDPOINT_BYTES;
       const out = this.#s.outbox.push(lookup.endpoints, at);
       if (out === undefined) break;
-      if (this.#requests.open(now, lookup.endpoints, at, Purpose.WRITE, operation.op, c) === NONE) {
+      if (this.#requests.open(now, lookup.endpoints, at, purpose, operation.op, c) === NONE) {
         this.#s.outbox.dropLast();
         break;
       }
@@ -407,21 +443,6 @@ export class Searcher {
       operation.waiting++;
     }
     if (operation.sent === 0) this.#end(operation, Outcome.NO_NODES);
-  }
-
-  /** What our own lookup saw may already forbid the put. */
-  #conflict(operation: Operation): number {
-    const { item, newest, cas } = operation;
-    if (item === undefined || newest === undefined || operation.kind !== OpKind.PUT_MUTABLE)
-      return Outcome.OK;
-    const same =
-      newest.seq === item.seq &&
-      newest.value.length === item.value.length &&
-      equalBytes(newest.value, 0, item.value, 0, item.value.length);
-    if (same) return Outcome.OK;
-    if (cas !== undefined && newest.seq !== cas) return Outcome.CAS_FAILED;
-    if (newest.seq > item.seq) return Outcome.NOT_MOST_RECENT;
-    return newest.seq === item.seq ? Outcome.CONCURRENT_WRITE : Outcome.OK;
   }
 
   #end(operation: Operation, outcome: number): void {
@@ -454,13 +475,9 @@ export class Searcher {
     }
     if (lookup === undefined) return;
     if (operation.writing && outcome !== Outcome.OK) this.#recent.forget(lookup.target);
+    else if (operation.writing && operation.item !== undefined)
+      this.#recent.wrote(lookup.target, operation.item.seq);
     operation.lookup = undefined;
     if (this.#lookups.length < LOOKUPS_IDLE_MAX) this.#lookups.push(lookup);
   }
-}
-
-function sum(values: Iterable<number>): number {
-  let total = 0;
-  for (const value of values) total += value;
-  return total;
 }

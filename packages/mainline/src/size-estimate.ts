@@ -1,20 +1,22 @@
 /**
- * How many nodes there are, from the distances of the nearest that answered (least squares of distance over rank), averaged over
+ * How many subnets the nearest nodes lie in, and how many nodes there are, from the distances of the nearest that answered (least squares of distance over rank), averaged over
  * independent lookups.
  */
 import { SIZE_SAMPLES_FAST, SIZE_SAMPLES_MAX, STORE_NODES } from './constants.ts';
 
 export class SizeEstimator {
   private readonly samples = new Float64Array(SIZE_SAMPLES_MAX);
+  private readonly subnetSamples = new Float64Array(SIZE_SAMPLES_MAX);
   private taken = 0;
 
-  /** Distances (shares of the id space) of the nearest nodes, nearest first; fewer than 4 say nothing. */
-  add(distances: readonly number[]): void {
+  /** Distances (shares of the id space) of the nearest nodes, nearest first, and their subnets; fewer than 4 say nothing. */
+  add(distances: readonly number[], subnets: number): void {
     const n = distances.length;
     if (n < 4) return;
     let weighted = 0;
     for (let i = 0; i < n; i++) weighted += (i + 1) * (distances[i] as number);
     if (weighted <= 0) return;
+    this.subnetSamples[this.taken % SIZE_SAMPLES_MAX] = subnets;
     this.samples[this.taken++ % SIZE_SAMPLES_MAX] = (n * (n + 1) * (2 * n + 1)) / 6 / weighted;
   }
 
@@ -41,6 +43,13 @@ export class SizeEstimator {
     if (this.count === 0) return 0;
     const nodes = Math.min(this.mean(this.count), this.mean(Math.min(SIZE_SAMPLES_FAST, this.count)));
     return Math.min(1, STORE_NODES / (nodes + 1));
+  }
+
+  /** Subnets that the nearest nodes lie in on average; a writer goes on until its own lie in as many. 0 = unknown. */
+  get subnets(): number {
+    let sum = 0;
+    for (let i = 0; i < this.count; i++) sum += this.subnetSamples[i] as number;
+    return this.count === 0 ? 0 : Math.floor(sum / this.count);
   }
 
   private mean(latest: number): number {
