@@ -3,6 +3,7 @@
  * one has failed. They keep what they have seen, so their memory grows with the run: for tests, not for the largest runs.
  */
 import { toHex } from '@molia/core';
+import type { Tap } from './simulator-options.ts';
 
 /** Where violations go. */
 export type Report = (violation: string) => void;
@@ -75,11 +76,14 @@ export class SequenceWatch {
 }
 
 /**
- * Bytes between addresses that have not proven themselves: until a host has sent a second datagram to another, it may be
- * spoofed, and the answers to it must stay within `factor` times what came.
+ * Bytes to addresses that have not proven themselves: until a host has had a second datagram from another, the first may be
+ * spoofed, and what it sends there from then on must stay within `factor` times what came. A tap of the simulator.
  */
-export class AmplificationWatch {
-  readonly #flows = new Map<string, { datagrams: number; bytesOut: number; bytesIn: number }>();
+export class AmplificationWatch implements Tap {
+  /** By host and the other one, what it has heard from it and sent it since. */
+  readonly #flows = new Map<string, { heard: number; bytesIn: number; bytesOut: number }>();
+  /** Of each pair, who was heard first: what it hears later may be an answer. */
+  readonly #first = new Map<string, number>();
   readonly #report: Report;
   readonly #factor: number;
 
@@ -88,37 +92,25 @@ export class AmplificationWatch {
     this.#report = report;
   }
 
-  /** A datagram was handed from one host to another. Call it for every one, in order. */
+  sent(from: number, to: number, length: number): void {
+    const flow = this.#flows.get(`${from} ${to}`);
+    if (flow === undefined || flow.heard !== 1 || this.#first.get(pairName(from, to)) !== to) return;
+    flow.bytesOut += length;
+    if (flow.bytesOut > this.#factor * flow.bytesIn)
+      this.#report(`host ${from} answered ${flow.bytesOut} bytes to ${flow.bytesIn} of unproven host ${to}`);
+  }
+
   carried(from: number, to: number, length: number): void {
-    const there = this.#flow(from, to);
-    const back = this.#flow(to, from);
-    there.datagrams++;
-    there.bytesOut += length;
-    back.bytesIn += length;
-    // Who spoke first is not answering; who heard one datagram only cannot know that its sender is real.
-    if (there.bytesIn === 0 || back.datagrams !== 1 || !this.#answers(from, to)) return;
-    if (there.bytesOut > this.#factor * there.bytesIn)
-      this.#report(
-        `host ${from} answered ${there.bytesOut} bytes to ${there.bytesIn} of unproven host ${to}`,
-      );
-  }
-
-  readonly #first = new Map<string, number>();
-
-  #answers(from: number, to: number): boolean {
-    return this.#first.get(pairName(from, to)) === to;
-  }
-
-  #flow(from: number, to: number): { datagrams: number; bytesOut: number; bytesIn: number } {
-    const name = `${from}>${to}`;
-    let flow = this.#flows.get(name);
+    const pair = pairName(from, to);
+    if (!this.#first.has(pair)) this.#first.set(pair, from);
+    const name = `${to} ${from}`;
+    const flow = this.#flows.get(name);
     if (flow === undefined) {
-      flow = { datagrams: 0, bytesOut: 0, bytesIn: 0 };
-      this.#flows.set(name, flow);
-      const pair = pairName(from, to);
-      if (!this.#first.has(pair)) this.#first.set(pair, from);
+      this.#flows.set(name, { heard: 1, bytesIn: length, bytesOut: 0 });
+    } else {
+      flow.heard++;
+      flow.bytesIn += length;
     }
-    return flow;
   }
 }
 

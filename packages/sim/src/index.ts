@@ -28,7 +28,7 @@ export type { SimHost, SimNode, SimNodeFactory } from './node-port.ts';
 export { placeRows } from './placement.ts';
 export { Generators, rngOf } from './random.ts';
 export { Simulator } from './simulator.ts';
-export type { HostOptions, SimulatorOptions } from './simulator-options.ts';
+export type { HostOptions, SimulatorOptions, Tap } from './simulator-options.ts';
 export type { CipherCounts } from './stub-crypto.ts';
 export { createStubIdentity, StubCipher, stubCurves } from './stub-crypto.ts';
 export type { SwizzleOptions } from './swizzle.ts';

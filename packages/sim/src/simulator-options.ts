@@ -16,3 +16,11 @@ export interface HostOptions extends PlaceOptions {
   /** How far its wall clock is ahead, milliseconds. */
   readonly skewMs?: number;
 }
+
+/** Hears of every datagram, by the hosts whose places its addresses have: for checkers. */
+export interface Tap {
+  /** It left its sender, and was not lost there. */
+  sent(from: number, to: number, length: number): void;
+  /** It was handed to its receiver. */
+  carried(from: number, to: number, length: number): void;
+}

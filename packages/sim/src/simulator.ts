@@ -19,7 +19,7 @@ import { HostFace } from './host-face.ts';
 import { HostState, Network } from './network.ts';
 import type { SimHost, SimNode, SimNodeFactory } from './node-port.ts';
 import { Generators, rngOf } from './random.ts';
-import type { HostOptions, SimulatorOptions } from './simulator-options.ts';
+import type { HostOptions, SimulatorOptions, Tap } from './simulator-options.ts';
 import { Territory } from './territory.ts';
 import { sumOf, type Totals, totalsOf } from './totals.ts';
 
@@ -35,8 +35,7 @@ export class Simulator {
   readonly rng: Rng;
   readonly generators: Generators;
   readonly script: number;
-  /** Hears of every datagram that is handed to a host: from which place, to whom, how many bytes. For checkers. */
-  tap: ((from: number, to: number, length: number) => void) | undefined = undefined;
+  tap: Tap | undefined = undefined;
   readonly #crew: Crew | undefined;
   readonly #workers: number;
   readonly #worker: number;
@@ -346,6 +345,7 @@ export class Simulator {
   ): void {
     const { network } = this;
     if (!network.depart(host, endpoint, endpointOffset, bytes, offset, length)) return;
+    this.tap?.sent(host, network.site, length);
     const { arrivals, payload, copy } = network;
     this.#queue.next[0] = arrivals[0] as number;
     this.#setTie(host);
@@ -465,7 +465,7 @@ export class Simulator {
       const address = payloads.sourceAddress[payload] as number;
       const port = payloads.sourcePort[payload] as number;
       this.#history.note(host, Kind.HANDLE, address ^ port, length);
-      this.tap?.(this.network.siteOf(address), host, length);
+      this.tap?.carried(this.network.siteOf(address), host, length);
       writeEndpointAt(this.#endpoint, 0, address, port);
       this.#inside = host;
       node.receive(this.#endpoint, 0, payloads.page(payload), payloads.offset(payload), length);

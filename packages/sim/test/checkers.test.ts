@@ -40,20 +40,31 @@ describe('checkers', () => {
   it('notice answers too large for an unproven address, and let a proven one have them', () => {
     const found: string[] = [];
     const watch = new AmplificationWatch(3, (line) => found.push(line));
-    watch.carried(1, 2, 100);
-    watch.carried(2, 1, 300);
+    const pass = (from: number, to: number, length: number): void => {
+      watch.sent(from, to, length);
+      watch.carried(from, to, length);
+    };
+    pass(1, 2, 100);
+    pass(2, 1, 300);
     expect(found).toEqual([]);
-    watch.carried(2, 1, 1);
+    // Also what is lost on the way.
+    watch.sent(2, 1, 1);
     expect(found).toEqual(['host 2 answered 301 bytes to 100 of unproven host 1']);
-    watch.carried(3, 2, 100);
-    watch.carried(2, 3, 90);
-    watch.carried(3, 2, 100);
-    watch.carried(2, 3, 5_000);
-    // Who asks first may send what it likes.
-    watch.carried(5, 6, 1_000);
-    watch.carried(5, 6, 1_000);
-    watch.carried(6, 5, 10);
-    watch.carried(5, 6, 5_000);
+    pass(3, 2, 100);
+    pass(2, 3, 90);
+    pass(3, 2, 100);
+    pass(2, 3, 5_000);
+    // Who asks first may send what it likes; what it had sent before it heard the other is no answer.
+    pass(5, 6, 1_000);
+    pass(5, 6, 1_000);
+    pass(6, 5, 10);
+    pass(5, 6, 5_000);
+    watch.sent(7, 8, 1_000);
+    pass(8, 7, 10);
+    watch.carried(7, 8, 1_000);
+    watch.sent(7, 8, 30);
     expect(found).toHaveLength(1);
+    watch.sent(7, 8, 1);
+    expect(found).toHaveLength(2);
   });
 });

@@ -124,7 +124,7 @@ export function requestHandshake(state: State, now: Millis, row: number, early: 
   if (peers.has(row, TRYING)) {
     // As published, data that keeps coming keeps the attempt alive; identity peers are given up on time.
     if (peers.has(row, PLAIN)) peers.setTime(row, ATTEMPT_STARTED, now);
-    if (renew) peers.want(row, WANT_INITIATION);
+    if (renew && mayCall(state, now, row)) peers.want(row, WANT_INITIATION);
     return;
   }
   if (!mayCall(state, now, row)) {

@@ -30,8 +30,8 @@ const FAR_BUCKETS: readonly number[] = [128, 64, 40];
 const TABLE_EVERY = 500;
 /** Between an answer's departure and its arrival a record may expire, seconds. */
 const UNDER_WAY_SECS = 5;
-/** An answer of three times what came, and one initiation that the host had decided on before it came. */
-const AMPLIFICATION = 4;
+/** RFC 9000, section 8, and docs/spec/first-contact.md. */
+const AMPLIFICATION = 3;
 /** Requests at one instant of a lookup, over α: so many may end at an instant, and be followed by as many. */
 const AT_ONCE_OVER_ALPHA = 2;
 
@@ -65,7 +65,10 @@ export class Invariants {
     this.#amplification = new AmplificationWatch(AMPLIFICATION, (line) => this.#report(line));
     cluster.observers.push((node, event, attempt) => this.#observe(node, event, attempt));
     const { simulator } = cluster;
-    simulator.tap = (from, to, length) => this.#carried(from, to, length);
+    simulator.tap = {
+      sent: (from, to, length) => this.#amplification.sent(from, to, length),
+      carried: (from, to, length) => this.#carried(from, to, length),
+    };
   }
 
   /** Tables that were given, not met, count as heard. */
