@@ -35,8 +35,8 @@ export const SRTT_GAIN = 1 / 8;
 export const RTTVAR_GAIN = 1 / 4;
 /** First round trips of which half are forgotten: enough for a P99. */
 export const RTT_SAMPLES = 256;
-/** A stranger is late after this quantile of first round trips: one in five frees its slot for nothing. */
-export const STRANGER_LATE = 0.8;
+/** A stranger is late after this quantile of first round trips: one in ten frees its slot for nothing, and is asked twice. */
+export const STRANGER_LATE = 0.9;
 /** And dead after this one: a lower one ends searches earlier, and misses more of the closest who are only slow. */
 export const STRANGER_DEAD = 0.99;
 /** A stranger's SRTT before any sample. */
@@ -167,7 +167,7 @@ export const STORE_EARLY_SAMPLES = 3;
 /** Requests of one search for nodes in flight when the closest are in sight: all K, and as many more as may be dead. */
 export const LOOKUP_PARALLEL = 24;
 /** Nodes near the target that a search asks for their own neighbours, one for each that is overdue. */
-export const EDGES_MAX = 3;
+export const EDGES_MAX = 6;
 /** STORE requests of one operation in flight. */
 export const STORE_PARALLEL = 24;
 
