@@ -4,6 +4,7 @@
  */
 import { randomBelow, toHex } from '@molia/core';
 import { BlobEncoder, BlockKind, CODINGS, createBlock, pickSamples, planRepair } from '@molia/erasure';
+import { nativeGalois } from '@molia/native-shard';
 import { abortable, type BlobHost, inScope, Scope } from './blob-host.ts';
 import { blobChunks, blobKeyInput, getInput, progressInput, putInput, statusInput } from './blob-inputs.ts';
 import { placeShards, type Shard } from './blob-placement.ts';
@@ -41,7 +42,12 @@ async function writeBlob(
   const startedAt = performance.now();
   const { ttlSec } = options;
   const coding = typeof options.coding === 'string' ? CODINGS[options.coding] : options.coding;
-  const encoder = new BlobEncoder({ coding, sealing: options.encrypt, rng: host.rng });
+  const encoder = new BlobEncoder({
+    coding,
+    sealing: options.encrypt,
+    rng: host.rng,
+    galois: nativeGalois(),
+  });
   const block = createBlock();
   let stripes = 0;
   let shardCount = 0;

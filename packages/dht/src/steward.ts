@@ -6,6 +6,7 @@
 import { fromHex, type MoliaError, toHex } from '@molia/core';
 import { BlobDecoder } from '@molia/erasure';
 import { EventKind, Outcome } from '@molia/kademlia';
+import { nativeGalois } from '@molia/native-shard';
 import { RecordType } from '@molia/wire';
 import { abortable, type BlobHost, patiently, Scope } from './blob-host.ts';
 import { blobKeyInput } from './blob-inputs.ts';
@@ -91,7 +92,8 @@ export class Steward {
     const release = abortable('pin', signal, scope);
     try {
       const { type, value } = await this.#read(key, scope);
-      const isBlob = type === RecordType.IMMUTABLE && new BlobDecoder(key).handleRoot(value) >= 0;
+      const isBlob =
+        type === RecordType.IMMUTABLE && new BlobDecoder(key, nativeGalois()).handleRoot(value) >= 0;
       const nowUnix = Math.floor(Date.now() / 1000);
       const pin: Pin = {
         key: text,

@@ -1,6 +1,7 @@
 /** One blob read stripe by stripe: how its root, pages and shards are fetched, checked and kept alive (docs/spec/blobs.md). */
 import { TAKEN, toHex, type Verdict } from '@molia/core';
 import { BlobDecoder, BlobDrop } from '@molia/erasure';
+import { nativeGalois } from '@molia/native-shard';
 import { type BlobHost, isOver, patiently, Scope } from './blob-host.ts';
 import { storeAt } from './blob-placement.ts';
 import * as limits from './constants.ts';
@@ -37,7 +38,7 @@ export class StripeReader {
   readonly #wrong: WrongShard[] = [];
 
   private constructor(host: BlobHost, reference: Uint8Array, scope: Scope) {
-    this.decoder = new BlobDecoder(reference);
+    this.decoder = new BlobDecoder(reference, nativeGalois());
     this.#host = host;
     this.#scope = scope;
     this.#name = `blob ${short(reference)}`;

@@ -8,6 +8,7 @@ import { assert, blake3Into, equalBytes, intInRange, TAKEN, type Verdict } from 
 import { type Block, BlockKind } from './blob-encoder.ts';
 import { HASH_BYTES, SHARD_TRAILER_BYTES } from './constants.ts';
 import { padded } from './kernel.ts';
+import type { GaloisPort } from './kernel-native.ts';
 import {
   BlobDrop,
   hashAt,
@@ -28,6 +29,7 @@ const NOTHING = /* @__PURE__ */ new Uint8Array(0);
 export class BlobDecoder {
   /** The root's key: what to fetch first. */
   readonly rootHash: Uint8Array;
+  private readonly galois: GaloisPort | undefined;
   private readonly readKey: Uint8Array | undefined;
   private readonly root = new Root();
   private readonly page = new Page();
@@ -49,12 +51,14 @@ export class BlobDecoder {
 
   /**
    * `reference`: what the encoder gave, 32 or 64 bytes; the first 32 suffice to check and to repair a sealed blob.
+   * `galois`: machine code to compute with.
    * Throws RangeError for another length.
    */
-  constructor(reference: Uint8Array) {
+  constructor(reference: Uint8Array, galois?: GaloisPort) {
     if (reference.length !== HASH_BYTES && reference.length !== 2 * HASH_BYTES) {
       throw new RangeError(`reference: ${HASH_BYTES} or ${2 * HASH_BYTES} bytes, not ${reference.length}`);
     }
+    this.galois = galois;
     this.rootHash = reference.slice(0, HASH_BYTES);
     this.readKey = reference.length > HASH_BYTES ? reference.slice(HASH_BYTES) : undefined;
   }
@@ -67,7 +71,12 @@ export class BlobDecoder {
     if (verdict < 0) return verdict;
     const { data, parity, shardBytes } = root;
     const room = shardBytes + SHARD_TRAILER_BYTES;
-    const rs = createReedSolomon({ data, parity, arenaBytes: (data + parity) * padded(room) });
+    const rs = createReedSolomon({
+      data,
+      parity,
+      arenaBytes: (data + parity) * padded(room),
+      galois: this.galois,
+    });
     this.rs = rs;
     this.shards = Array.from({ length: data + parity }, () => rs.allocate(room));
     this.scratch = new Uint8Array(shardBytes);

@@ -6,6 +6,7 @@
 import { assert, Blake3Hasher, blake3Into, intInRange, type Rng } from '@molia/core';
 import { HASH_BYTES, SHARD_BYTES_DEFAULT, SHARD_BYTES_MAX, SHARD_TRAILER_BYTES } from './constants.ts';
 import { padded } from './kernel.ts';
+import type { GaloisPort } from './kernel-native.ts';
 import {
   contentBytesMax,
   type Layout,
@@ -52,6 +53,8 @@ export interface BlobEncoderOptions {
   readonly sealing?: Sealing;
   /** Needed for `'random'`. */
   readonly rng?: Rng;
+  /** Machine code to compute with. */
+  readonly galois?: GaloisPort | undefined;
 }
 
 const NOTHING = /* @__PURE__ */ new Uint8Array(0);
@@ -94,7 +97,12 @@ export class BlobEncoder {
     this.layout = { data, parity, shardBytes, sealed: sealing !== 'none' };
     this.keys = keyMaker(sealing, options.rng);
     const room = shardBytes + SHARD_TRAILER_BYTES;
-    this.rs = createReedSolomon({ data, parity, arenaBytes: (data + parity) * padded(room) });
+    this.rs = createReedSolomon({
+      data,
+      parity,
+      arenaBytes: (data + parity) * padded(room),
+      galois: options.galois,
+    });
     this.shards = Array.from({ length: data + parity }, () => this.rs.allocate(room));
     this.scratch = new Uint8Array(HASH_BYTES);
     this.shardHashes = new Uint8Array(stripesPerPage(this.layout) * (data + parity) * HASH_BYTES);

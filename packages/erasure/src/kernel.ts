@@ -1,7 +1,7 @@
 /** What computes sums of products over GF(2^8) for `reed-solomon.ts`, which checked all arguments. */
 
-/** Which implementation runs: `wasm-relaxed` from Node 22 on and in current browsers, `scalar` without WebAssembly SIMD. */
-export type KernelName = 'wasm-relaxed' | 'wasm-simd' | 'scalar';
+/** Which implementation runs: `wasm-relaxed` from Node 22 on and in current browsers, `scalar` without WebAssembly SIMD; `native` where a `GaloisPort` was given. */
+export type KernelName = 'native' | 'wasm-relaxed' | 'wasm-simd' | 'scalar';
 
 /** Coefficients made ready for one kernel: `rows` targets from `columns` sources. */
 export interface Plan {

@@ -8,6 +8,7 @@ import { intInRange } from '@molia/core';
 import { SHARDS_MAX } from './constants.ts';
 import { multiply } from './field.ts';
 import type { Kernel, KernelName, Plan } from './kernel.ts';
+import { createNativeKernel, type GaloisPort } from './kernel-native.ts';
 import { createScalarKernel } from './kernel-scalar.ts';
 import { createWasmKernel, type WasmKernelRoom } from './kernel-wasm.ts';
 import { coefficient, invert } from './matrix.ts';
@@ -24,6 +25,8 @@ export interface ReedSolomonOptions extends Coding {
   readonly arenaBytes?: number;
   /** Default: the fastest that runs here. Throws RangeError when the one asked for does not. */
   readonly kernel?: KernelName;
+  /** Machine code that multiplies, used unless `kernel` names another. */
+  readonly galois?: GaloisPort | undefined;
 }
 
 /** A code. One works for one caller at a time: it has scratch memory. */
@@ -296,11 +299,13 @@ export function createReedSolomon(options: ReedSolomonOptions): ReedSolomon {
     plans: 3,
     arenaBytes,
   };
-  const kernel = options.kernel === undefined ? fastestKernel(room) : namedKernel(options.kernel, room);
+  const { galois, kernel: name } = options;
+  const kernel = name === undefined ? fastestKernel(room, galois) : namedKernel(name, room, galois);
   return new ReedSolomon({ data, parity }, kernel);
 }
 
-function fastestKernel(room: WasmKernelRoom): Kernel {
+function fastestKernel(room: WasmKernelRoom, galois: GaloisPort | undefined): Kernel {
+  if (galois !== undefined) return createNativeKernel(galois, room.arenaBytes);
   return (
     createWasmKernel('wasm-relaxed', room) ??
     createWasmKernel('wasm-simd', room) ??
@@ -308,10 +313,16 @@ function fastestKernel(room: WasmKernelRoom): Kernel {
   );
 }
 
-function namedKernel(name: KernelName, room: WasmKernelRoom): Kernel {
+function namedKernel(name: KernelName, room: WasmKernelRoom, galois: GaloisPort | undefined): Kernel {
+  if (name === 'native') {
+    if (galois === undefined) throw new RangeError('kernel: native needs a galois port');
+    return createNativeKernel(galois, room.arenaBytes);
+  }
   if (name === 'scalar') return createScalarKernel(room.arenaBytes);
   if (name !== 'wasm-relaxed' && name !== 'wasm-simd') {
-    throw new RangeError(`kernel: 'wasm-relaxed', 'wasm-simd' or 'scalar', not ${JSON.stringify(name)}`);
+    throw new RangeError(
+      `kernel: 'native', 'wasm-relaxed', 'wasm-simd' or 'scalar', not ${JSON.stringify(name)}`,
+    );
   }
   const kernel = createWasmKernel(name, room);
   if (kernel === undefined) throw new RangeError(`kernel: ${name} does not run here`);

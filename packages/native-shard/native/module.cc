@@ -8,6 +8,7 @@
 #include <new>
 #include <vector>
 
+#include "galois.h"
 #include "loop.h"
 #include "udp.h"
 
@@ -368,6 +369,56 @@ napi_value CloseSocket(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// galoisLevels(): bits of `GaloisLevel`.
+napi_value Levels(napi_env env, napi_callback_info) { return Int(env, GaloisLevels()); }
+
+// Shards of one code at most.
+constexpr uint32_t kShardsMax = 255;
+
+// Addresses of `length` bytes at `offset` of each array. False: one of them is no array of that size.
+bool BytesOf(napi_env env, napi_value list, uint32_t count, size_t offset, size_t length, uint8_t** out) {
+  for (uint32_t i = 0; i < count; i++) {
+    napi_value item;
+    napi_typedarray_type type;
+    size_t bytes = 0;
+    void* data = nullptr;
+    if (napi_get_element(env, list, i, &item) != napi_ok ||
+        napi_get_typedarray_info(env, item, &type, &bytes, &data, nullptr, nullptr) != napi_ok ||
+        type != napi_uint8_array || offset > bytes || length > bytes - offset)
+      return false;
+    out[i] = static_cast<uint8_t*>(data) + offset;
+  }
+  return true;
+}
+
+// galois(level, tables, rows, columns, sources, targets, offset, length, add): false when an argument does not fit.
+napi_value Galois(napi_env env, napi_callback_info info) {
+  size_t count = 9;
+  napi_value a[9];
+  napi_get_cb_info(env, info, &count, a, nullptr, nullptr);
+  const int level = IntOf(env, a[0]);
+  const uint32_t rows = IntOf(env, a[2]), columns = IntOf(env, a[3]);
+  double offset = 0, length = 0;
+  napi_get_value_double(env, a[6], &offset);
+  napi_get_value_double(env, a[7], &length);
+  bool add = false;
+  napi_get_value_bool(env, a[8], &add);
+  uint8_t *sources[kShardsMax], *targets[kShardsMax], *tables;
+  napi_value ok;
+  const bool fits = (GaloisLevels() & level) == level && level != 0 && rows <= kShardsMax && columns <= kShardsMax;
+  napi_typedarray_type type;
+  size_t bytes = 0;
+  if (fits && napi_get_typedarray_info(env, a[1], &type, &bytes, reinterpret_cast<void**>(&tables), nullptr, nullptr) == napi_ok &&
+      bytes >= size_t{40} * rows * columns && BytesOf(env, a[4], columns, offset, length, sources) &&
+      BytesOf(env, a[5], rows, offset, length, targets)) {
+    GaloisRun(level, tables, rows, columns, sources, targets, length, add);
+    napi_get_boolean(env, true, &ok);
+  } else {
+    napi_get_boolean(env, false, &ok);
+  }
+  return ok;
+}
+
 void DeleteThread(napi_env, void* data, void*) { delete static_cast<Thread*>(data); }
 
 }  // namespace
@@ -385,6 +436,8 @@ NAPI_MODULE_INIT() {
       {"flush", nullptr, Flush, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"source", nullptr, Source, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"copy", nullptr, Copy, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"galoisLevels", nullptr, Levels, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"galois", nullptr, Galois, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"close", nullptr, CloseSocket, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
   };
   napi_define_properties(env, exports, sizeof properties / sizeof *properties, properties);

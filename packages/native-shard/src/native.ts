@@ -1,4 +1,4 @@
-/** The compiled addon and its face. Everything that it is handed is checked by its one caller, `native-udp.ts`. */
+/** The compiled addon and its face. Everything that it is handed is checked by its callers, `native-udp.ts` and `galois.ts`. */
 import { createRequire } from 'node:module';
 
 /** Native memory layout: see native/udp.h. */
@@ -52,6 +52,20 @@ export interface Native {
   /** Puts `length` bytes at `offset` of the source into a slot of the ring, which leaves with this turn. */
   copy(socket: number, slot: number, offset: number, length: number): void;
   close(socket: number, onClosed: () => void): void;
+  /** Bits of the ways in which `galois` can work here; see native/galois.h. */
+  galoisLevels(): number;
+  /** False, and nothing written, when an argument does not fit. */
+  galois(
+    level: number,
+    tables: Uint8Array,
+    rows: number,
+    columns: number,
+    sources: readonly Uint8Array[],
+    targets: readonly Uint8Array[],
+    offset: number,
+    length: number,
+    add: boolean,
+  ): boolean;
 }
 
 let loaded: Native | undefined;

@@ -7,7 +7,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { CODINGS, createReedSolomon, type KernelName } from '@molia/erasure';
+import { CODINGS, createReedSolomon, type KernelName, type ReedSolomon } from '@molia/erasure';
+import { type NativeGaloisName, nativeGalois } from '@molia/native-shard';
 import { peerCommonJs } from '../peer-modules.ts';
 import type { Report, Row } from '../report.ts';
 import { medians } from '../statistics.ts';
@@ -16,6 +17,7 @@ const CODING = CODINGS['10:4'];
 const SHARDS = CODING.data + CODING.parity;
 const LOST = 4;
 const KERNELS: readonly KernelName[] = ['wasm-relaxed', 'wasm-simd', 'scalar'];
+const NATIVES: readonly NativeGaloisName[] = ['avx512-gfni', 'avx2-gfni', 'avx2'];
 
 /** One implementation on its own copy of the shards. */
 interface Coder {
@@ -32,7 +34,13 @@ interface Subject {
 }
 
 export async function erasure(options: { seconds: number; runs: number }, report: Report): Promise<void> {
-  const subjects = [...KERNELS.flatMap(molia), ronomon, ...CONTIGUOUS.map(contiguous), wasmBindgen];
+  const subjects = [
+    ...NATIVES.map(moliaNative),
+    ...KERNELS.flatMap(molia),
+    ronomon,
+    ...CONTIGUOUS.map(contiguous),
+    wasmBindgen,
+  ];
   for (const [title, shardBytes] of [
     ['1 MiB', 104_896],
     ['64 MiB', 6_710_912],
@@ -98,27 +106,50 @@ async function best(operation: () => void | Promise<void>, ms: number): Promise<
   return least;
 }
 
+function coderOf(
+  rs: ReedSolomon,
+  bytes: number,
+  data: readonly Uint8Array[],
+  allocate: () => Uint8Array,
+): Coder {
+  const shards = Array.from({ length: SHARDS }, allocate);
+  for (const [i, shard] of data.entries()) (shards[i] as Uint8Array).set(shard);
+  const present = shards.map((_, i) => (i < LOST ? 0 : 1));
+  const wanted = shards.map((_, i) => (i < LOST ? 1 : 0));
+  return {
+    encode: () => rs.encode(shards, 0, bytes),
+    recover: () => {
+      rs.reconstruct(shards, present, wanted, 0, bytes);
+    },
+    shards: () => shards,
+  };
+}
+
 function molia(kernel: KernelName): Subject[] {
   const open = (own: boolean) => async (data: readonly Uint8Array[]) => {
     const bytes = (data[0] as Uint8Array).length;
     const rs = createReedSolomon({ ...CODING, kernel, arenaBytes: own ? SHARDS * (bytes + 128) : 0 });
-    const shards = Array.from({ length: SHARDS }, () => (own ? rs.allocate(bytes) : new Uint8Array(bytes)));
-    for (const [i, shard] of data.entries()) (shards[i] as Uint8Array).set(shard);
-    const present = shards.map((_, i) => (i < LOST ? 0 : 1));
-    const wanted = shards.map((_, i) => (i < LOST ? 1 : 0));
-    return {
-      encode: () => rs.encode(shards, 0, bytes),
-      recover: () => {
-        rs.reconstruct(shards, present, wanted, 0, bytes);
-      },
-      shards: () => shards,
-    };
+    return coderOf(rs, bytes, data, () => (own ? rs.allocate(bytes) : new Uint8Array(bytes)));
   };
   if (kernel === 'scalar') return [{ name: '@molia/erasure scalar', open: open(false) }];
   return [
     { name: `@molia/erasure ${kernel}`, open: open(true) },
     { name: `@molia/erasure ${kernel}, any arrays`, open: open(false) },
   ];
+}
+
+/** With the addon's multiplication, one way after the other. */
+function moliaNative(name: NativeGaloisName): Subject {
+  return {
+    name: `@molia/erasure with the addon, ${name}`,
+    open: async (data) => {
+      const galois = nativeGalois(name);
+      if (galois === undefined) throw new Error('no addon, or no such instructions');
+      const bytes = (data[0] as Uint8Array).length;
+      const rs = createReedSolomon({ ...CODING, galois });
+      return coderOf(rs, bytes, data, () => new Uint8Array(bytes));
+    },
+  };
 }
 
 interface Ronomon {
