@@ -9,7 +9,7 @@
 namespace molia {
 namespace {
 
-// Targets of one pass: their accumulators, twice, the sources and a matrix fit the registers.
+// Targets of one pass: their accumulators, twice, the sources and a matrix fit the registers, if the loops over them are unrolled.
 constexpr int kRows = 4;
 
 struct Work {
@@ -48,6 +48,7 @@ __attribute__((target("avx512f,avx512bw,gfni"))) void Avx512Gfni(const Work& w, 
   size_t at = 0;
   for (; at + 128 <= length; at += 128) {
     __m512i sum[R][2];
+#pragma GCC unroll 4
     for (int r = 0; r < R; r++) {
       sum[r][0] = w.add ? _mm512_loadu_si512(w.targets[r] + at) : _mm512_setzero_si512();
       sum[r][1] = w.add ? _mm512_loadu_si512(w.targets[r] + at + 64) : _mm512_setzero_si512();
@@ -55,12 +56,14 @@ __attribute__((target("avx512f,avx512bw,gfni"))) void Avx512Gfni(const Work& w, 
     for (int c = 0; c < w.columns; c++) {
       const __m512i x = _mm512_loadu_si512(w.sources[c] + at);
       const __m512i y = _mm512_loadu_si512(w.sources[c] + at + 64);
+#pragma GCC unroll 4
       for (int r = 0; r < R; r++) {
         const __m512i matrix = _mm512_set1_epi64(MatrixOf(w, r, c));
         sum[r][0] = _mm512_xor_si512(sum[r][0], _mm512_gf2p8affine_epi64_epi8(x, matrix, 0));
         sum[r][1] = _mm512_xor_si512(sum[r][1], _mm512_gf2p8affine_epi64_epi8(y, matrix, 0));
       }
     }
+#pragma GCC unroll 4
     for (int r = 0; r < R; r++) {
       _mm512_storeu_si512(w.targets[r] + at, sum[r][0]);
       _mm512_storeu_si512(w.targets[r] + at + 64, sum[r][1]);
@@ -69,15 +72,18 @@ __attribute__((target("avx512f,avx512bw,gfni"))) void Avx512Gfni(const Work& w, 
   for (; at < length; at += 64) {
     const __mmask64 mask = length - at >= 64 ? ~0ull : (1ull << (length - at)) - 1;
     __m512i sum[R];
+#pragma GCC unroll 4
     for (int r = 0; r < R; r++)
       sum[r] = w.add ? _mm512_maskz_loadu_epi8(mask, w.targets[r] + at) : _mm512_setzero_si512();
     for (int c = 0; c < w.columns; c++) {
       const __m512i x = _mm512_maskz_loadu_epi8(mask, w.sources[c] + at);
+#pragma GCC unroll 4
       for (int r = 0; r < R; r++) {
         const __m512i matrix = _mm512_set1_epi64(MatrixOf(w, r, c));
         sum[r] = _mm512_xor_si512(sum[r], _mm512_gf2p8affine_epi64_epi8(x, matrix, 0));
       }
     }
+#pragma GCC unroll 4
     for (int r = 0; r < R; r++) _mm512_mask_storeu_epi8(w.targets[r] + at, mask, sum[r]);
   }
 }
@@ -87,6 +93,7 @@ __attribute__((target("avx2,gfni"))) void Avx2Gfni(const Work& w, size_t length)
   size_t at = 0;
   for (; at + 64 <= length; at += 64) {
     __m256i sum[R][2];
+#pragma GCC unroll 4
     for (int r = 0; r < R; r++) {
       auto* target = reinterpret_cast<const __m256i*>(w.targets[r] + at);
       sum[r][0] = w.add ? _mm256_loadu_si256(target) : _mm256_setzero_si256();
@@ -96,12 +103,14 @@ __attribute__((target("avx2,gfni"))) void Avx2Gfni(const Work& w, size_t length)
       auto* source = reinterpret_cast<const __m256i*>(w.sources[c] + at);
       const __m256i x = _mm256_loadu_si256(source);
       const __m256i y = _mm256_loadu_si256(source + 1);
+#pragma GCC unroll 4
       for (int r = 0; r < R; r++) {
         const __m256i matrix = _mm256_set1_epi64x(MatrixOf(w, r, c));
         sum[r][0] = _mm256_xor_si256(sum[r][0], _mm256_gf2p8affine_epi64_epi8(x, matrix, 0));
         sum[r][1] = _mm256_xor_si256(sum[r][1], _mm256_gf2p8affine_epi64_epi8(y, matrix, 0));
       }
     }
+#pragma GCC unroll 4
     for (int r = 0; r < R; r++) {
       auto* target = reinterpret_cast<__m256i*>(w.targets[r] + at);
       _mm256_storeu_si256(target, sum[r][0]);
@@ -117,6 +126,7 @@ __attribute__((target("avx2"))) void Avx2(const Work& w, size_t length) {
   size_t at = 0;
   for (; at + 32 <= length; at += 32) {
     __m256i sum[R];
+#pragma GCC unroll 4
     for (int r = 0; r < R; r++) {
       auto* target = reinterpret_cast<const __m256i*>(w.targets[r] + at);
       sum[r] = w.add ? _mm256_loadu_si256(target) : _mm256_setzero_si256();
@@ -125,6 +135,7 @@ __attribute__((target("avx2"))) void Avx2(const Work& w, size_t length) {
       const __m256i x = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(w.sources[c] + at));
       const __m256i low = _mm256_and_si256(x, mask);
       const __m256i high = _mm256_and_si256(_mm256_srli_epi64(x, 4), mask);
+#pragma GCC unroll 4
       for (int r = 0; r < R; r++) {
         auto* table = reinterpret_cast<const __m128i*>(w.nibbles + 32 * (r * w.columns + c));
         const __m256i lows = _mm256_broadcastsi128_si256(_mm_loadu_si128(table));
@@ -134,6 +145,7 @@ __attribute__((target("avx2"))) void Avx2(const Work& w, size_t length) {
         sum[r] = _mm256_xor_si256(sum[r], product);
       }
     }
+#pragma GCC unroll 4
     for (int r = 0; r < R; r++)
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(w.targets[r] + at), sum[r]);
   }
