@@ -27,9 +27,17 @@ export class PublicKey {
 
   /** Throws INVALID_KEY unless there are 32 bytes that a strict verifier accepts. */
   static fromBytes(bytes: Uint8Array): PublicKey {
-    if (bytes.length !== KEY_BYTES || !isPoint(bytes))
-      throw failure('INVALID_KEY', `a public key is an Ed25519 point of 32 bytes, not these ${bytes.length}`);
-    return new PublicKey(bytes.slice());
+    const key = PublicKey.tryFromBytes(bytes);
+    if (key !== undefined) return key;
+    throw failure(
+      'INVALID_KEY',
+      `these ${bytes.length} bytes are no public key: expected 32 that encode a point of Ed25519`,
+    );
+  }
+
+  /** The same; `undefined` where it would throw. */
+  static tryFromBytes(bytes: Uint8Array): PublicKey | undefined {
+    return bytes.length === KEY_BYTES && isPoint(bytes) ? new PublicKey(bytes.slice()) : undefined;
   }
 
   /**
@@ -50,7 +58,7 @@ export class PublicKey {
   /** The same; `undefined` when there is none. */
   static tryParse(text: string): PublicKey | undefined {
     const bytes = keyFromText(text.length === KEY_DIGITS ? text : hostKeyOf(text));
-    return bytes !== undefined && isPoint(bytes) ? new PublicKey(bytes) : undefined;
+    return bytes && PublicKey.tryFromBytes(bytes);
   }
 
   equals(other: PublicKey): boolean {

@@ -2,7 +2,7 @@
  * Signed packets: the records of one public key in a DNS message of at most 1000 bytes, signed as a mutable item of BEP 44
  * without salt. Byte-compatible with pkarr: key 32, signature 64, timestamp 8 (microseconds, big endian), message.
  */
-import { type Curves, MoliaError, nobleCurves } from '@molia/core';
+import { type Curves, nobleCurves } from '@molia/core';
 import {
   decodeBencode,
   encodeBencode,
@@ -22,7 +22,7 @@ import {
   TIMESTAMP_BYTES,
 } from './constants.ts';
 import { readMessage, writeMessage } from './dns-message.ts';
-import { failure, type PkarrErrorCode } from './errors.ts';
+import { failure } from './errors.ts';
 import { type Keypair, PublicKey } from './keys.ts';
 import type { ResourceRecord } from './records.ts';
 
@@ -105,7 +105,7 @@ export class SignedPacket {
 
   /** The same for an item of the Mainline DHT, whose value must be a byte string and whose salt must be empty. Never throws. */
   static readItem(item: MutableItem, lastSeen: number, curves?: Curves): SignedPacket | PacketFault {
-    const publicKey = keyOf(item.key);
+    const publicKey = PublicKey.tryFromBytes(item.key);
     let message: unknown;
     try {
       message = decodeBencode(item.value);
@@ -289,15 +289,6 @@ export function nextTimestamp(after = 0n): bigint {
 function orThrow(read: SignedPacket | PacketFault): SignedPacket {
   if (typeof read !== 'string') return read;
   throw failure('INVALID_PACKET', `no signed packet: ${read}`);
-}
-
-function keyOf(bytes: Uint8Array): PublicKey | undefined {
-  try {
-    return PublicKey.fromBytes(bytes);
-  } catch (error) {
-    if (error instanceof MoliaError && (error.code as PkarrErrorCode) === 'INVALID_KEY') return undefined;
-    throw error;
-  }
 }
 
 function payloadOf(signature: Uint8Array, timestamp: bigint, message: Uint8Array): Uint8Array {

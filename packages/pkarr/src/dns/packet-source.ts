@@ -1,5 +1,4 @@
 /** The port through which the server finds packets. */
-import { ed25519PointStrict } from '@molia/core';
 import { PublicKey } from '../keys.ts';
 
 /** What is used of a signed packet. */
@@ -25,6 +24,6 @@ export function findPacket(
   key: Uint8Array,
   signal: AbortSignal,
 ): Promise<FoundPacket | undefined> {
-  if (!ed25519PointStrict(key, 0)) return Promise.resolve(undefined);
-  return source.resolve(PublicKey.fromBytes(key), { signal });
+  const publicKey = PublicKey.tryFromBytes(key);
+  return publicKey === undefined ? Promise.resolve(undefined) : source.resolve(publicKey, { signal });
 }
