@@ -1,6 +1,6 @@
 /**
  * Writes docs/errors.md from the places where error codes are declared: the unions of packages/dht/src/errors.ts (their
- * doc comments say what a code means) and packages/mainline/src/node/errors.ts, and the tables of apps/node/src/errors.ts.
+ * doc comments say what a code means) and packages/mainline/src/node/errors.ts and of pkarr, and the tables of apps/node/src/errors.ts.
  * `node tools/generate-errors.mjs` writes; a test proves that the committed page is fresh.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -49,6 +49,7 @@ export async function errorCodes() {
       readFileSync(join(root, 'packages/mainline/src/node/errors.ts'), 'utf8'),
       'MainlineErrorCode',
     ),
+    pkarr: unionOf(readFileSync(join(root, 'packages/pkarr/src/errors.ts'), 'utf8'), 'PkarrErrorCode'),
     cli: Object.entries(cliErrorDocs).map(([code, { meaning }]) => [code, meaning]),
   };
 }
@@ -56,6 +57,7 @@ export async function errorCodes() {
 export async function errorsPage() {
   const { cliErrorDocs, dhtHints } = await load('apps/node/src/errors.ts');
   const { mainlineHints } = await load('packages/mainline/src/node/errors.ts');
+  const { pkarrHints } = await load('packages/pkarr/src/errors.ts');
   const codes = await errorCodes();
   const table = (title, text, rows) => [
     '',
@@ -90,6 +92,13 @@ export async function errorsPage() {
       'A promise of `@molia/mainline/node` rejects with a `MoliaError`.',
       codes.mainline.map(([code, meaning]) =>
         row(code, meaning, capital(mainlineHints[code]), `mainline_${code.toLowerCase()}`),
+      ),
+    ),
+    ...table(
+      'Records under public keys',
+      'A promise of `@molia/pkarr` rejects with a `MoliaError`; keys, packets and zone files that cannot be used throw it.',
+      codes.pkarr.map(([code, meaning]) =>
+        row(code, meaning, capital(pkarrHints[code]), `pkarr_${code.toLowerCase()}`),
       ),
     ),
     ...table(

@@ -33,11 +33,33 @@ export type PkarrErrorCode =
   /** The client, relay or republisher is closed. */
   | 'CLOSED';
 
+/**
+ * What to do about each, where the error itself has no better advice.
+ * @public Read by tools/generate-errors.mjs.
+ */
+export const pkarrHints: Readonly<Record<PkarrErrorCode, string>> = {
+  INVALID_KEY: 'a key has 52 digits of z-base-32',
+  INVALID_PACKET: 'check where the bytes come from; nothing in them can be trusted',
+  PACKET_TOO_LARGE: 'use fewer or shorter records',
+  INVALID_ZONE: 'correct the line; RFC 1035 §5.1 has the form of zone files',
+  NO_NETWORK: 'pass `mainline`, or at least one of `relays`',
+  NO_RESPONSES: 'check the network and the relays',
+  NEWEST_IS_NO_PACKET: 'the key is used for something else, or its owner must publish again',
+  NOT_MOST_RECENT: 'resolve the newest packet, and sign again with a later timestamp',
+  CAS_FAILED: 'resolve the newest packet, merge, and publish again with its timestamp as `cas`',
+  CONCURRENT_WRITE: 'wait until the other write has ended, resolve, merge, and publish again',
+  REJECTED: 'check the URL of the relay, and that its software is current',
+  RATE_LIMITED: 'wait a little, or use another relay',
+  TIMEOUT: 'try again, or allow more time',
+  UNAVAILABLE: 'check the URL and the network, or use another relay',
+  CLOSED: 'make a new one',
+};
+
 export function failure(
   code: PkarrErrorCode,
   message: string,
-  hint?: string,
+  hint: string = pkarrHints[code],
   cause?: unknown,
 ): MoliaError<PkarrErrorCode> {
-  return new MoliaError(code, message, { ...(hint === undefined ? {} : { hint }), cause });
+  return new MoliaError(code, message, { hint, cause });
 }

@@ -221,6 +221,9 @@ describe('a signed packet', () => {
     for (const length of [0, 7, 103, 1105])
       expect(() => SignedPacket.fromBytes(new Uint8Array(length))).toThrow(/bytes/);
     expect(() => SignedPacket.deserialize(new Uint8Array(7))).toThrow(/missing/);
+    expect(() => SignedPacket.fromRelayPayload(keypair.publicKey, bytes)).toThrow(
+      expect.objectContaining({ code: 'INVALID_PACKET' }),
+    );
   });
 
   test('names are found below the key, in any case, and by a wildcard', () => {
