@@ -8,6 +8,7 @@ export default defineConfig({
   test: {
     // Two cores: one worker for each keeps real-socket tests from starving each other.
     maxWorkers: 2,
+    // Timeouts are for what hangs, not for what is slow: shared machines stand still for seconds.
     projects: [
       {
         extends: true,
@@ -15,8 +16,8 @@ export default defineConfig({
           name: 'packages',
           include: ['packages/*/test/**/*.test.ts'],
           environment: 'node',
-          testTimeout: 30_000,
-          hookTimeout: 30_000,
+          testTimeout: 90_000,
+          hookTimeout: 90_000,
         },
       },
       {
@@ -25,8 +26,8 @@ export default defineConfig({
           name: 'apps',
           include: ['apps/*/test/**/*.test.ts'],
           environment: 'node',
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
         },
       },
       {
