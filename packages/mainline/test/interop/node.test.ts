@@ -1,7 +1,8 @@
 /** The Node driver over loopback sockets: streams, errors, aborting, closing. */
+import { fromHex, parseEndpoint } from '@molia/core';
 import { createUdpTransport } from '@molia/native-shard';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { signItem } from '../../src/index.ts';
+import { isSecureId, signItem } from '../../src/index.ts';
 import { createMainline, createTestnet, type Mainline, type Testnet } from '../../src/node/index.ts';
 import { text } from '../lab.ts';
 
@@ -92,6 +93,33 @@ describe('a node over UDP', () => {
     const again = createUdpTransport({ listen: ['127.0.0.1:0'], driver });
     await expect(createMainline({ bootstrap: [], transport: again, port: 1 })).rejects.toThrow(/transport/);
     await expect(createMainline({ bootstrap: [], transport: again, family: 6 })).rejects.toThrow(/family 6/);
+  });
+
+  test('a ping tells who answers, and brings a node into the table', async () => {
+    const lonely = await createMainline({
+      bootstrap: [],
+      host: '127.0.0.1',
+      port: 0,
+      requestTimeoutMs: 1000,
+    });
+    const { port } = (net.nodes[4] as Mainline).info().localAddress;
+    expect(await lonely.ping(`127.0.0.1:${port}`)).toBe(true);
+    expect(lonely.exportBootstrap()).toEqual([`127.0.0.1:${port}`]);
+    const gone = await createMainline({ bootstrap: [], host: '127.0.0.1', port: 0 });
+    const dead = gone.info().localAddress.port;
+    await gone.close();
+    expect(await lonely.ping(`127.0.0.1:${dead}`)).toBe(false);
+    await lonely.close();
+  });
+
+  test('a known public address makes the id that fits it', async () => {
+    const options = { bootstrap: [], host: '127.0.0.1', port: 0 };
+    const node = await createMainline({ ...options, publicAddress: '124.31.75.21' });
+    const id = fromHex(node.info().id);
+    expect(isSecureId(id, 0, parseEndpoint('124.31.75.21:1'), 0)).toBe(true);
+    await node.close();
+    const both = { ...options, publicAddress: '124.31.75.21', id: '00'.repeat(20) };
+    await expect(createMainline(both)).rejects.toThrow(/publicAddress/);
   });
 
   test('nobody there is an error that says so', async () => {
