@@ -1,4 +1,6 @@
 /** Hostile input: a corpus of malformed datagrams, seeded fuzz, floods. Nothing throws, nothing grows, answers go on. */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { parseEndpoint } from '@molia/core';
 import { describe, expect, test } from 'vitest';
 import { createDatagram, encodeBencode, KrpcMessage, MainlineDrop, readKrpc } from '../src/index.ts';
@@ -32,6 +34,51 @@ describe('hostile datagrams', () => {
     expect(lab.engine.contactCount).toBe(0);
     expect(lab.code('ping', { id: ID }, '203.0.113.200:1')).toBe(0);
   });
+
+  test('memory stays within what the limits allow, however much is announced and put', () => {
+    setFlagsFromString('--expose_gc');
+    const gc = runInNewContext('gc') as () => void;
+    const used = (): number => {
+      gc();
+      gc();
+      const { heapUsed, arrayBuffers } = process.memoryUsage();
+      return heapUsed + arrayBuffers;
+    };
+    const limits = { infoHashesMax: 400, peersPerHashMax: 64, immutableItemsMax: 400 };
+    const lab = new Lab({ ...limits, queriesPerSecondPerAddress: 0 });
+    const token = lab.token();
+    let turn = 0;
+    // Announcements under ever new hashes, each of many ports, and values of the largest size.
+    const flood = (rounds: number): void => {
+      for (let i = 0; i < rounds; i++) {
+        const info_hash = new Uint8Array(20);
+        new DataView(info_hash.buffer).setUint32(0, turn++);
+        for (let port = 1; port <= 80; port++)
+          lab.hand(
+            encodeBencode({
+              a: { id: ID, info_hash, port, token },
+              q: 'announce_peer',
+              ro: 1,
+              t: 'a',
+              y: 'q',
+            }),
+          );
+        const v = `${turn}`.padEnd(1000, '.');
+        lab.hand(encodeBencode({ a: { id: ID, token, v }, q: 'put', ro: 1, t: 'a', y: 'q' }));
+        lab.drain();
+      }
+    };
+    const before = used();
+    flood(600);
+    const full = used();
+    flood(1200);
+    const flooded = used();
+    expect(lab.engine.stored).toEqual({ infoHashes: 400, immutable: 400, mutable: 0 });
+    // Peers: 6 bytes and a stamp of 8; values: 1005 bytes; rows, keys and objects: below 1 KiB each.
+    const allowed = 400 * (64 * 14 + 1024) + 400 * (1005 + 1024) + 2 ** 20;
+    expect(full - before).toBeLessThan(allowed);
+    expect(flooded - full).toBeLessThan(2 ** 20);
+  }, 60_000);
 
   test('an answer counts only from the address and port that were asked', () => {
     const lab = new Lab();
