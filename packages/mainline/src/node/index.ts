@@ -1,4 +1,5 @@
 /** @molia/mainline/node: a Mainline node over UDP. */
+export { createDualMainline, DualMainline, type DualMainlineOptions } from './dual.ts';
 export type { MainlineErrorCode } from './errors.ts';
 export type {
   ImmutableValue,

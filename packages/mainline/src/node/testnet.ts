@@ -28,7 +28,8 @@ export async function createTestnet(count: number, options: MainlineOptions = {}
         bootstrap,
       });
       nodes.push(node);
-      if (i === 0) bootstrap.push(`127.0.0.1:${node.info().localAddress.port}`);
+      const { host, port } = node.info().localAddress;
+      if (i === 0) bootstrap.push(host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`);
       else await node.bootstrapped();
     }
   } catch (cause) {
