@@ -27,7 +27,7 @@ test('pages of plots are small, and load nothing', () => {
 
 test('comparisons between networks rest on at least three runs', () => {
   const few: string[] = [];
-  for (const file of readdirSync(dir).filter((f) => /^(network|rpc)\.json$/.test(f))) {
+  for (const file of readdirSync(dir).filter((f) => /^(network|rpc|mainline)\.json$/.test(f))) {
     const { tables } = JSON.parse(readFileSync(join(dir, file), 'utf8')) as {
       tables: { title: string; rows: { name: string; runs?: unknown[] }[] }[];
     };
