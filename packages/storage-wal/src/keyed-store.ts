@@ -56,6 +56,7 @@ export class KeyedStore implements DiskWork {
   private softDropped = 0;
   private refused = 0;
   private isBehind = false;
+  private isSnapshotsTurn = false;
 
   constructor(parts: StoreParts) {
     const { limits, rows, segments, rng, storeId } = parts;
@@ -107,7 +108,6 @@ export class KeyedStore implements DiskWork {
   get durable(): number {
     return this.log.durable;
   }
-
   /** Asks for a commit now instead of at its turn. */
   flush(): void {
     this.log.flush();
@@ -296,7 +296,10 @@ export class KeyedStore implements DiskWork {
 
   poll(now: number, out: DiskOperation): boolean {
     assert(this.runner === undefined, 'one operation at a time');
-    if (this.log.poll(now, out)) this.runner = this.log;
+    // By turns: a log that is never idle would keep the snapshot from being written.
+    this.isSnapshotsTurn = !this.isSnapshotsTurn;
+    if (this.isSnapshotsTurn && this.snapshots.poll(now, out)) this.runner = this.snapshots;
+    else if (this.log.poll(now, out)) this.runner = this.log;
     else if (this.snapshots.poll(now, out)) this.runner = this.snapshots;
     else if (this.compactor.poll(now, out)) this.runner = this.compactor;
     if (this.runner !== undefined) return true;

@@ -101,7 +101,9 @@ export class Log implements DiskWork {
   private readonly dirty: number[] = [];
   private directoryDirty = false;
   private committing = false;
+  /** What the next commit that was asked for must reach, and the last of all that were. */
   private forced = 0;
+  private forcedLast = 0;
   private unsyncedSince = -1;
   private retryAt = -1;
   private awake = true;
@@ -166,7 +168,9 @@ export class Log implements DiskWork {
 
   /** Asks for a commit of everything appended so far, without waiting for its turn. */
   flush(): void {
-    this.forced = this.appended;
+    // A commit that was asked for is not put off by those who ask after it.
+    if (this.durable >= this.forced) this.forced = this.appended;
+    this.forcedLast = this.appended;
     this.stir();
   }
 
@@ -263,8 +267,11 @@ export class Log implements DiskWork {
     }
     if (!this.committing) {
       // At once: what the system has survives the end of this process. One write at a time makes them large under load.
-      if (this.handed < this.appended) return this.nextWrite(out);
-      if (!this.commitWanted(now)) return false;
+      // But a commit that is due waits for nothing that came after what it is for: there may always be more to write.
+      const isDue = this.commitWanted(now);
+      const target = this.durable < this.forced ? this.forced : this.durable + 1;
+      if (this.handed < this.appended && !(isDue && this.handed >= target)) return this.nextWrite(out);
+      if (!isDue) return false;
       this.committing = true;
     }
     const segment = this.dirty[0];
@@ -319,6 +326,7 @@ export class Log implements DiskWork {
     this.commits++;
     this.durable = this.handed;
     this.unsyncedSince = -1;
+    if (this.durable >= this.forced) this.forced = this.forcedLast;
     // BOUNDED: by the blocks there are.
     while (this.queue.length > 0) {
       const block = this.queue[0] as Block;

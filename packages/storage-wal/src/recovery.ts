@@ -24,7 +24,7 @@ import { Reports } from './reports.ts';
 import { RowFlag, Rows } from './rows.ts';
 import { SegmentScanner } from './scanner.ts';
 import { SegmentState, Segments } from './segments.ts';
-import { type SnapshotHead, SnapshotReader, type SnapshotRow } from './snapshot.ts';
+import { Column, type SnapshotHead, SnapshotReader, type SnapshotRows } from './snapshot.ts';
 import { type KeyedStoreOptions, resolveStoreOptions } from './store-options.ts';
 import type { StoreParts } from './store-types.ts';
 
@@ -97,14 +97,15 @@ class Recovery {
     const reader = new SnapshotReader(this.disk);
     const first = reader.head();
     if (first !== undefined) this.rows.prepare(first.rows);
-    this.snapshot = reader.read((row) => this.takeRow(row));
+    this.snapshot = reader.read((chunk) => this.takeRows(chunk));
     if (this.snapshot !== undefined) {
+      this.rows.adopt((slot, than) => this.isNewer(slot, than));
       this.storeId = this.snapshot.storeId;
       return;
     }
     this.reports.tell(
       'SNAPSHOT_UNUSABLE',
-      'the snapshot does not verify; all segments are read instead',
+      'the snapshot does not verify or is of another version; all segments are read instead',
       0,
       0,
     );
@@ -113,20 +114,43 @@ class Recovery {
     this.phantoms.length = 0;
   }
 
-  private takeRow(row: SnapshotRow): void {
+  private takeRows(chunk: SnapshotRows): void {
     const { rows } = this;
-    const slot = rows.insert(row.bytes, row.key);
-    if (slot < 0) return;
-    rows.segment[slot] = this.indexOf(row.segment);
-    rows.position[slot] = row.position;
-    rows.length[slot] = row.length;
-    rows.touched[slot] = row.touched === 0 ? 0 : this.indexOf(row.touched) + 1;
-    rows.flags[slot] = row.flags;
-    rows.expiry.keys[slot] = row.expires;
-    rows.due.keys[slot] = row.due;
-    rows.eviction.keys[slot] = ~row.rank;
-    rows.tag[slot] = row.tag;
-    rows.links.add(slot, row.link);
+    const { bytes, count } = chunk;
+    const first = rows.append(bytes, chunk.keys, count);
+    if (first < 0) return;
+    const segments = chunk.column(Column.SEGMENT);
+    const touches = chunk.column(Column.TOUCHED);
+    const flags = chunk.column(Column.FLAGS);
+    // Rows beside each other mostly lie in one segment.
+    let sequence = -1;
+    let index = -1;
+    for (let i = 0; i < count; i++) {
+      const named = readU32(bytes, segments + 4 * i);
+      if (named !== sequence) index = this.indexOf(named);
+      sequence = named;
+      rows.segment[first + i] = index;
+      const touched = readU32(bytes, touches + 4 * i);
+      rows.touched[first + i] = touched === 0 ? 0 : this.indexOf(touched) + 1;
+      rows.flags[first + i] = bytes[flags + 4 * i] as number;
+    }
+    takeColumn(rows.position, first, chunk, Column.POSITION);
+    takeColumn(rows.length, first, chunk, Column.LENGTH);
+    takeColumn(rows.tag, first, chunk, Column.TAG);
+    takeColumn(rows.links.values, first, chunk, Column.LINK);
+    takeColumn(rows.expiry.keys, first, chunk, Column.EXPIRES);
+    takeColumn(rows.due.keys, first, chunk, Column.DUE);
+    const ranks = chunk.column(Column.RANK);
+    for (let i = 0; i < count; i++) rows.eviction.keys[first + i] = ~readI32(bytes, ranks + 4 * i);
+  }
+
+  /** Of two rows of one key, by the place of their frames in the log. */
+  private isNewer(slot: number, than: number): boolean {
+    const { rows, segments } = this;
+    const mine = segments.sequence[rows.segment[slot] as number] as number;
+    const other = segments.sequence[rows.segment[than] as number] as number;
+    if (mine !== other) return mine > other;
+    return (rows.position[slot] as number) > (rows.position[than] as number);
   }
 
   /** Index of a segment that a row names; for one not opened yet it is a phantom until it is. */
@@ -358,4 +382,15 @@ class Recovery {
     this.options.rng.fill(id, 0, STORE_ID_BYTES);
     return id;
   }
+}
+
+function takeColumn(
+  into: Int32Array | Uint32Array,
+  first: number,
+  chunk: SnapshotRows,
+  column: number,
+): void {
+  const { bytes, count } = chunk;
+  const at = chunk.column(column);
+  for (let i = 0; i < count; i++) into[first + i] = readI32(bytes, at + 4 * i);
 }

@@ -11,6 +11,8 @@ import { SlotHeap } from './slot-heap.ts';
 
 const KEY = 32;
 const BITS_MIN = 6;
+/** A thousand groups: the cells of one are 8 KiB for a million rows. */
+const ORDER_BITS = 10;
 
 /** Bits of a row's flags. */
 export const RowFlag = {
@@ -103,18 +105,97 @@ export class Rows {
     this.flags[slot] = 0;
     this.touched[slot] = 0;
     this.cached[slot] = 0;
-    this.position[slot] = this.freeHead;
-    this.freeHead = slot;
+    this.release(slot);
     this.count--;
   }
 
-  /** Makes room for `count` rows at once, before a recovery fills them. */
+  /** Makes room for `count` rows at once, before a recovery appends them. */
   prepare(count: number): void {
     const wanted = Math.min(count, this.countMax);
     if (wanted > this.capacity) this.growRows(wanted);
+  }
+
+  /**
+   * Takes `count` keys over, for a recovery that fills an empty index: the first of their slots, which follow each other;
+   * NONE = more than `countMax`. Then fill in the columns (links: `links.values`), and `adopt` once after the last.
+   */
+  append(keys: Uint8Array, offset: number, count: number): number {
+    const first = this.count;
+    if (first + count > this.countMax) return NONE;
+    if (first + count > this.capacity)
+      this.growRows(Math.min(this.countMax, Math.max(first + count, this.capacity + (this.capacity >> 1))));
+    this.keys.set(keys.subarray(offset, offset + count * KEY), first * KEY);
+    this.count += count;
+    return first;
+  }
+
+  /** Makes what was appended findable. Of two rows with one key the one stays that `isNewer` than the other. */
+  adopt(isNewer: (slot: number, than: number) => boolean): void {
+    const end = this.count;
+    this.freeHead = NONE;
+    for (let slot = this.capacity - 1; slot >= end; slot--) this.release(slot);
     let size = this.cells.length;
-    while (wanted * 3 > size * 2) size *= 2;
-    if (size > this.cells.length) this.widenCells(size);
+    while (end * 3 > size * 2) size *= 2;
+    this.cells = new Int32Array(size);
+    this.shift = Math.clz32(size) + 1;
+    for (let slot = 0; slot < end; slot++) this.hashes[slot] = this.hash(this.keys, slot * KEY);
+    // By neighbourhoods of cells, not by slot: the table of a million rows is larger than a processor's near caches.
+    for (const slot of this.byHash(end)) this.enter(slot, isNewer);
+    for (let slot = 0; slot < end; slot++) {
+      const link = this.links.values[slot] as number;
+      if (link !== 0) this.links.add(slot, link);
+    }
+  }
+
+  /** The first `count` slots by the top bits of their hashes, in ascending order within each group. */
+  private byHash(count: number): Int32Array {
+    const { hashes } = this;
+    const ends = new Int32Array((1 << ORDER_BITS) + 1);
+    for (let slot = 0; slot < count; slot++) {
+      const group = ((hashes[slot] as number) >>> (32 - ORDER_BITS)) + 1;
+      ends[group] = (ends[group] as number) + 1;
+    }
+    for (let group = 1; group < ends.length; group++)
+      ends[group] = (ends[group] as number) + (ends[group - 1] as number);
+    const order = new Int32Array(count);
+    for (let slot = 0; slot < count; slot++) {
+      const group = (hashes[slot] as number) >>> (32 - ORDER_BITS);
+      order[ends[group] as number] = slot;
+      ends[group] = (ends[group] as number) + 1;
+    }
+    return order;
+  }
+
+  /** As `place`, for a key that may be there. */
+  private enter(slot: number, isNewer: (slot: number, than: number) => boolean): void {
+    const { cells, hashes, keys } = this;
+    const mask = cells.length - 1;
+    const hash = hashes[slot] as number;
+    let cell = hash >>> this.shift;
+    for (; cells[cell] !== 0; cell = (cell + 1) & mask) {
+      const other = (cells[cell] as number) - 1;
+      if (hashes[other] !== hash || !equalBytes(keys, other * KEY, keys, slot * KEY, KEY)) continue;
+      const stays = isNewer(slot, other);
+      if (stays) cells[cell] = slot + 1;
+      this.forget(stays ? other : slot);
+      return;
+    }
+    cells[cell] = slot + 1;
+  }
+
+  /** A row that was appended and never entered, or no longer is. */
+  private forget(slot: number): void {
+    this.length[slot] = 0;
+    this.flags[slot] = 0;
+    this.touched[slot] = 0;
+    this.links.values[slot] = 0;
+    this.count--;
+    this.release(slot);
+  }
+
+  private release(slot: number): void {
+    this.position[slot] = this.freeHead;
+    this.freeHead = slot;
   }
 
   private place(slot: number): void {
@@ -157,10 +238,7 @@ export class Rows {
     this.due.grow(capacity);
     this.eviction.grow(capacity);
     this.links.grow(capacity);
-    for (let slot = capacity - 1; slot >= first; slot--) {
-      this.position[slot] = this.freeHead;
-      this.freeHead = slot;
-    }
+    for (let slot = capacity - 1; slot >= first; slot--) this.release(slot);
     this.capacity = capacity;
   }
 

@@ -32,16 +32,21 @@ export class SegmentScanner {
   tornBytes = 0;
 
   private readonly disk: Disk;
+  /** `bytes` as words: what was reserved and never written is skipped fast. */
+  private readonly words: Int32Array;
   private file = 0;
   private size = 0;
   /** `bytes` holds [base, base + held) of the file; `at` is the next place to look at, in the file. */
   private base = 0;
   private held = 0;
   private at = 0;
+  /** The last `resume` came upon zeros only. */
+  private isQuiet = false;
 
   constructor(disk: Disk, bufferBytes: number = SCAN_BYTES) {
     this.disk = disk;
-    this.bytes = new Uint8Array(Math.max(bufferBytes, 2 * frameBytes(BODY_BYTES_MAX)));
+    this.bytes = new Uint8Array(Math.max(bufferBytes, 2 * frameBytes(BODY_BYTES_MAX)) & -FRAME_ALIGN);
+    this.words = new Int32Array(this.bytes.buffer);
   }
 
   /** Reads the HEAD frame: `false` = there is none, and nothing else can be read. Then `next` goes on behind it. */
@@ -121,7 +126,10 @@ export class SegmentScanner {
     if (length < 0) {
       const found = this.resume(this.at);
       if (found < 0) {
-        this.tornBytes = this.countTorn(this.at);
+        // Nothing but zeros was passed: then only what is too short for a frame is left to look at.
+        const from = this.isQuiet ? Math.max(this.at, this.size - 2 * FRAME_ALIGN) : this.at;
+        const torn = this.countTorn(from);
+        this.tornBytes = torn === 0 ? 0 : from + torn - this.at;
         return false;
       }
       this.damagedBytes += found - this.at;
@@ -150,19 +158,40 @@ export class SegmentScanner {
 
   /** Where after `from` the next whole frame begins, -1 = nowhere. The buffer then holds it. */
   private resume(from: number): number {
+    this.isQuiet = this.skipZeros(from) > from;
     for (let at = from + FRAME_ALIGN; at + FRAME_HEAD_BYTES < this.size; at += FRAME_ALIGN) {
       if (!this.fill(at)) return -1;
+      const next = this.skipZeros(at);
+      if (next > at) {
+        at = next - FRAME_ALIGN;
+        continue;
+      }
+      this.isQuiet = false;
       if (readI32(this.bytes, at - this.base + 8) === this.epoch && this.check(at) >= 0) return at;
     }
     return -1;
   }
 
+  /** The first place at or after `at` with a byte that is not zero in its 8, or the last whole place of the buffer. */
+  private skipZeros(at: number): number {
+    const { words } = this;
+    const end = (this.held & -FRAME_ALIGN) >> 2;
+    let word = (at - this.base) >> 2;
+    while (word < end && ((words[word] as number) | (words[word + 1] as number)) === 0) word += 2;
+    return this.base + 4 * word;
+  }
+
   /** Bytes from `from` to the last one that is not zero. */
   private countTorn(from: number): number {
+    const { bytes, words } = this;
     let last = from;
     for (let at = from; at < this.size; at = this.base + this.held) {
       if (!this.fillFrom(at)) break;
-      for (let i = at - this.base; i < this.held; i++) if (this.bytes[i] !== 0) last = this.base + i + 1;
+      let end = this.held;
+      while (end > 0 && (end & 3) !== 0 && bytes[end - 1] === 0) end--;
+      while ((end & 3) === 0 && end > 0 && words[(end >> 2) - 1] === 0) end -= 4;
+      while (end > 0 && bytes[end - 1] === 0) end--;
+      if (end > 0) last = this.base + end;
     }
     return last - from;
   }

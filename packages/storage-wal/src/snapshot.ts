@@ -2,16 +2,17 @@
  * The snapshot: the rows of the index in one file, so that a start need not read every segment. It is written row by
  * row while the store goes on, and names the place in the log where it began: what was logged from there on is
  * replayed over it. It counts only when all of it verifies and it was renamed into place after the log it speaks of
- * was durable. Frames as in a segment: head, chunks of rows, end.
+ * was durable. Frames as in a segment: head, chunks of rows, end. Rows lie by column, as in memory: a start copies them.
  */
-import { assert, IDLE, type Rng } from '@molia/core';
+import { copyBytes, IDLE, type Rng } from '@molia/core';
 import {
   BODY_BYTES_MAX,
-  FORMAT_VERSION,
   FRAME_HEAD_BYTES,
   SNAPSHOT_CHUNK_ROWS,
   SNAPSHOT_COST_SHARE,
   SNAPSHOT_EVERY_BYTES,
+  SNAPSHOT_VERSION,
+  SNAPSHOT_WRITE_CHUNKS,
 } from './constants.ts';
 import {
   type Disk,
@@ -29,24 +30,24 @@ import type { Segments } from './segments.ts';
 const Kind = { HEAD: 16, ROWS: 17, END: 18 } as const;
 /** Offsets in the body of HEAD: where the log is replayed from, rows at the time, segments alive. */
 const Head = { VERSION: 1, STORE: 4, SEGMENT: 20, POSITION: 24, ROWS: 28, COUNT: 32, LIST: 36 } as const;
-/** Offsets in a row. */
-const Row = {
-  KEY: 0,
-  SEGMENT: 32,
-  POSITION: 36,
-  LENGTH: 40,
-  TOUCHED: 44,
-  EXPIRES: 48,
-  DUE: 52,
-  RANK: 56,
-  TAG: 60,
-  LINK: 64,
-  FLAGS: 68,
+/** Columns of u32 behind the keys of a chunk, in this order. */
+export const Column = {
+  SEGMENT: 0,
+  POSITION: 1,
+  LENGTH: 2,
+  TOUCHED: 3,
+  EXPIRES: 4,
+  DUE: 5,
+  RANK: 6,
+  TAG: 7,
+  LINK: 8,
+  FLAGS: 9,
 } as const;
-const ROW_BYTES = 72;
+const KEY_BYTES = 32;
+const ROW_BYTES = KEY_BYTES + 4 * 10;
 /** Of a segment in the head: sequence number, size, and its REMOVE frames. */
 const ITEM_BYTES = 20;
-/** Body of ROWS: kind, count, rows. Body of END: kind, rows in total. */
+/** Body of ROWS: kind, count, keys, columns. Body of END: kind, rows in total. */
 const ROWS_HEAD_BYTES = 8;
 const END_BYTES = 8;
 
@@ -66,6 +67,7 @@ export class SnapshotWriter implements DiskWork {
   private filled = 0;
   private phase: number = Phase.IDLE;
   private slot = 0;
+  private readonly slots = new Int32Array(SNAPSHOT_CHUNK_ROWS);
   private total = 0;
   private position = 0;
   private epoch = 0;
@@ -182,7 +184,7 @@ export class SnapshotWriter implements DiskWork {
     this.phase = Phase.CREATE;
     this.buffer = new Uint8Array(
       Math.max(
-        frameBytes(ROWS_HEAD_BYTES + SNAPSHOT_CHUNK_ROWS * ROW_BYTES),
+        SNAPSHOT_WRITE_CHUNKS * frameBytes(ROWS_HEAD_BYTES + SNAPSHOT_CHUNK_ROWS * ROW_BYTES),
         frameBytes(Head.LIST + ITEM_BYTES * this.segments.count),
       ) + frameBytes(END_BYTES),
     );
@@ -200,7 +202,7 @@ export class SnapshotWriter implements DiskWork {
     const at = FRAME_HEAD_BYTES;
     buffer.fill(0, 0, at + Head.LIST);
     buffer[at] = Kind.HEAD;
-    buffer[at + Head.VERSION] = FORMAT_VERSION;
+    buffer[at + Head.VERSION] = SNAPSHOT_VERSION;
     buffer.set(this.storeId, at + Head.STORE);
     writeU32(buffer, at + Head.SEGMENT, log.headSequence);
     writeU32(buffer, at + Head.POSITION, log.headPosition);
@@ -220,18 +222,28 @@ export class SnapshotWriter implements DiskWork {
   }
 
   private fillRows(): void {
-    const { buffer, rows } = this;
-    const at = FRAME_HEAD_BYTES;
+    this.filled = 0;
+    for (let i = 0; i < SNAPSHOT_WRITE_CHUNKS && !this.isLast; i++) this.fillChunk(this.filled);
+  }
+
+  /** Writes the next chunk at `start` of the buffer, and the end behind the last. */
+  private fillChunk(start: number): void {
+    const { buffer, rows, slots } = this;
+    const at = start + FRAME_HEAD_BYTES;
     let count = 0;
     for (; this.slot < rows.capacity && count < SNAPSHOT_CHUNK_ROWS; this.slot++) {
-      if (rows.length[this.slot] === 0) continue;
-      this.writeRow(at + ROWS_HEAD_BYTES + count * ROW_BYTES, this.slot);
-      count++;
+      if (rows.length[this.slot] !== 0) slots[count++] = this.slot;
     }
     this.total += count;
     writeU32(buffer, at, Kind.ROWS);
     writeU32(buffer, at + 4, count);
-    this.seal(0, ROWS_HEAD_BYTES + count * ROW_BYTES);
+    const keys = at + ROWS_HEAD_BYTES;
+    const columns = keys + count * KEY_BYTES;
+    for (let i = 0; i < count; i++) {
+      copyBytes(buffer, keys + i * KEY_BYTES, rows.keys, (slots[i] as number) * KEY_BYTES, KEY_BYTES);
+      this.writeColumns(columns + 4 * i, 4 * count, slots[i] as number);
+    }
+    this.seal(start, ROWS_HEAD_BYTES + count * ROW_BYTES);
     if (this.slot < rows.capacity) return;
     this.isLast = true;
     const end = this.filled;
@@ -240,20 +252,22 @@ export class SnapshotWriter implements DiskWork {
     this.seal(end, END_BYTES);
   }
 
-  private writeRow(at: number, slot: number): void {
+  /** `stride`: bytes from a row's place in one column to that in the next. */
+  private writeColumns(at: number, stride: number, slot: number): void {
     const { buffer, rows, segments } = this;
-    for (let i = 0; i < 32; i++) buffer[at + i] = rows.keys[slot * 32 + i] as number;
     const touched = rows.touched[slot] as number;
-    writeU32(buffer, at + Row.SEGMENT, segments.sequence[rows.segment[slot] as number] as number);
-    writeU32(buffer, at + Row.POSITION, rows.position[slot] as number);
-    writeU32(buffer, at + Row.LENGTH, rows.length[slot] as number);
-    writeU32(buffer, at + Row.TOUCHED, touched === 0 ? 0 : (segments.sequence[touched - 1] as number));
-    writeU32(buffer, at + Row.EXPIRES, rows.expiry.keys[slot] as number);
-    writeU32(buffer, at + Row.DUE, rows.due.keys[slot] as number);
-    writeU32(buffer, at + Row.RANK, ~(rows.eviction.keys[slot] as number));
-    writeU32(buffer, at + Row.TAG, rows.tag[slot] as number);
-    writeU32(buffer, at + Row.LINK, rows.links.values[slot] as number);
-    writeU32(buffer, at + Row.FLAGS, rows.flags[slot] as number);
+    const segment = segments.sequence[rows.segment[slot] as number] as number;
+    writeU32(buffer, at + Column.SEGMENT * stride, segment);
+    writeU32(buffer, at + Column.POSITION * stride, rows.position[slot] as number);
+    writeU32(buffer, at + Column.LENGTH * stride, rows.length[slot] as number);
+    const by = touched === 0 ? 0 : (segments.sequence[touched - 1] as number);
+    writeU32(buffer, at + Column.TOUCHED * stride, by);
+    writeU32(buffer, at + Column.EXPIRES * stride, rows.expiry.keys[slot] as number);
+    writeU32(buffer, at + Column.DUE * stride, rows.due.keys[slot] as number);
+    writeU32(buffer, at + Column.RANK * stride, ~(rows.eviction.keys[slot] as number));
+    writeU32(buffer, at + Column.TAG * stride, rows.tag[slot] as number);
+    writeU32(buffer, at + Column.LINK * stride, rows.links.values[slot] as number);
+    writeU32(buffer, at + Column.FLAGS * stride, rows.flags[slot] as number);
   }
 
   private seal(at: number, length: number): void {
@@ -262,21 +276,17 @@ export class SnapshotWriter implements DiskWork {
   }
 }
 
-/** One row of a snapshot. */
-export class SnapshotRow {
+/** One chunk of a snapshot's rows. A row may come twice: when it left and came again while the snapshot was written. */
+export class SnapshotRows {
   bytes: Uint8Array = new Uint8Array(0);
-  /** Offset of the key. */
-  key = 0;
-  segment = 0;
-  position = 0;
-  length = 0;
-  touched = 0;
-  expires = 0;
-  due = 0;
-  rank = 0;
-  tag = 0;
-  link = 0;
-  flags = 0;
+  count = 0;
+  /** Offset of the keys. */
+  keys = 0;
+
+  /** Offset of a `Column`. */
+  column(index: number): number {
+    return this.keys + this.count * (KEY_BYTES + 4 * index);
+  }
 }
 
 /** What the head of a whole snapshot says. */
@@ -331,7 +341,7 @@ export class SnapshotReader {
     this.epoch = readI32(bytes, 8);
     const length = checkFrame(bytes, 0, this.held, this.epoch, 0);
     const at = FRAME_HEAD_BYTES;
-    if (length < Head.LIST || bytes[at] !== Kind.HEAD || bytes[at + Head.VERSION] !== FORMAT_VERSION)
+    if (length < Head.LIST || bytes[at] !== Kind.HEAD || bytes[at + Head.VERSION] !== SNAPSHOT_VERSION)
       return undefined;
     const count = readU32(bytes, at + Head.COUNT);
     if (length !== Head.LIST + ITEM_BYTES * count) return undefined;
@@ -345,12 +355,13 @@ export class SnapshotReader {
     };
   }
 
-  /** Gives each row to `visit` as it comes; `undefined` at the end = it did not verify, and the rows are not to be used. */
-  read(visit: (row: SnapshotRow) => void): SnapshotHead | undefined {
+  /** Gives rows to `visit` as they come; `undefined` at the end = it did not verify, and the rows are not to be used. */
+  read(visit: (rows: SnapshotRows) => void): SnapshotHead | undefined {
     const head = this.head();
     if (head === undefined) return undefined;
     const { buffer: bytes, epoch } = this;
-    const row = new SnapshotRow();
+    const chunk = new SnapshotRows();
+    chunk.bytes = bytes;
     let total = 0;
     let length = 0;
     for (let position = head.bytes; ; position += frameBytes(length)) {
@@ -365,7 +376,9 @@ export class SnapshotReader {
       }
       if (bytes[body] !== Kind.ROWS || length !== ROWS_HEAD_BYTES + rows * ROW_BYTES) return undefined;
       total += rows;
-      for (let r = 0; r < rows; r++) visit(readRow(row, bytes, body + ROWS_HEAD_BYTES + r * ROW_BYTES));
+      chunk.count = rows;
+      chunk.keys = body + ROWS_HEAD_BYTES;
+      visit(chunk);
     }
   }
 
@@ -375,21 +388,4 @@ export class SnapshotReader {
     this.base = position;
     this.held = Math.max(0, this.disk.read(SNAPSHOT_FILE, position, this.buffer, 0, this.buffer.length));
   }
-}
-
-function readRow(row: SnapshotRow, bytes: Uint8Array, at: number): SnapshotRow {
-  row.bytes = bytes;
-  row.key = at;
-  row.segment = readU32(bytes, at + Row.SEGMENT);
-  row.position = readU32(bytes, at + Row.POSITION);
-  row.length = readU32(bytes, at + Row.LENGTH);
-  row.touched = readU32(bytes, at + Row.TOUCHED);
-  row.expires = readU32(bytes, at + Row.EXPIRES);
-  row.due = readU32(bytes, at + Row.DUE);
-  row.rank = readU32(bytes, at + Row.RANK);
-  row.tag = readI32(bytes, at + Row.TAG);
-  row.link = readI32(bytes, at + Row.LINK);
-  row.flags = readU32(bytes, at + Row.FLAGS);
-  assert(row.length > 0, 'a row has a frame');
-  return row;
 }

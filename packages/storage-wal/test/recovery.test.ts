@@ -6,6 +6,7 @@ import {
   NEVER_UNIX,
   openKeyedStore,
   SNAPSHOT_FILE,
+  SNAPSHOT_NEXT_FILE,
   StoreEntry,
   type StoreReport,
   StoreVerdict,
@@ -161,6 +162,61 @@ describe('recovery', () => {
         if (found < 1_000) expect(reportsOf(store).length).toBeGreaterThan(0);
       }
     }
+  });
+
+  it('writes its snapshot although there is always something to be logged', () => {
+    const disk = filled(500);
+    const store = open(disk);
+    const hasSnapshot = (): boolean => disk.list().some(({ file }) => file === SNAPSHOT_FILE);
+    store.wantSnapshot();
+    for (let i = 0; i < 300 && !hasSnapshot(); i++) {
+      put(store, i);
+      store.flush();
+      run(store, disk, ++clock, 1);
+    }
+    expect(store.durable).toBeLessThan(store.ticket);
+    expect(hasSnapshot()).toBe(true);
+  });
+
+  it('commits within its time although every operation finds something new to write', () => {
+    const disk = new SimDisk(createSeededRng(3));
+    const store = open(disk);
+    put(store, 0);
+    const first = store.ticket;
+    const from = clock;
+    // A put a millisecond, an operation a millisecond; a group waits 100 ms and takes three operations.
+    for (let i = 1; store.durable < first && clock < from + 1_000; i++) {
+      run(store, disk, ++clock, 1);
+      put(store, i % 50);
+    }
+    expect(clock - from).toBeLessThan(120);
+  });
+
+  it('holds a record once that left and came again while a snapshot was written', () => {
+    const disk = new SimDisk(createSeededRng(3));
+    const store = open(disk);
+    const count = 20_000;
+    const small = bytesOf(1, 8);
+    for (let i = 0; i < count; i++) {
+      put(store, i, small);
+      if (i % 1_000 === 0) settle(store, disk);
+    }
+    settle(store, disk);
+    store.wantSnapshot();
+    // Begun, and the rows of the first records written.
+    while (store.stats().writtenBytes - store.stats().putBytes < 500_000 && run(store, disk, clock, 1) > 0);
+    expect(disk.list().some(({ file }) => file === SNAPSHOT_NEXT_FILE)).toBe(true);
+    expect(store.remove(store.find(keyOf(0), 0))).toBe(true);
+    put(store, count, small);
+    put(store, 0, bytesOf(2));
+    settle(store, disk);
+    disk.crash();
+    const after = open(disk);
+    expect(codes(after)).toEqual([]);
+    expect(after.stats().count).toBe(count + 1);
+    requireHeld(after, 0, bytesOf(2));
+    expect(after.remove(after.find(keyOf(0), 0))).toBe(true);
+    expect(after.find(keyOf(0), 0)).toBeLessThan(0);
   });
 
   it('names a segment that is gone and keeps the others', () => {
