@@ -61,6 +61,7 @@ export type { Rng } from './rng.ts';
 export { createSecureRng } from './rng-secure.ts';
 export { createSeededRng } from './rng-seeded.ts';
 export { wipe } from './secrets.ts';
+export { SlotHeap } from './slot-heap.ts';
 export { TimerTable } from './timers.ts';
 export { TokenBucket } from './token-bucket.ts';
 export type { BoundAddress, Transport, TransportHost, TransportStats } from './transport.ts';

@@ -5,9 +5,8 @@
  * The hash is multilinear over the bytes with secret multipliers: its top 25 bits are universal (Lemire and Kaser
  * 2012), so that nobody who can choose keys can choose collisions.
  */
-import { assert, copyBytes, equalBytes, grow, NONE, type Rng } from '@molia/core';
+import { assert, copyBytes, equalBytes, grow, NO_U32, NONE, type Rng, SlotHeap } from '@molia/core';
 import { Links } from './links.ts';
-import { SlotHeap } from './slot-heap.ts';
 
 const KEY = 32;
 const BITS_MIN = 6;
@@ -34,10 +33,10 @@ export class Rows {
   touched = new Uint16Array(0);
   /** Place in the cache + 1. */
   cached = new Int32Array(0);
-  readonly expiry = new SlotHeap();
-  readonly due = new SlotHeap();
+  readonly expiry = new SlotHeap(NO_U32);
+  readonly due = new SlotHeap(NO_U32);
   /** What is evicted first has the least number: the complement of the rank. */
-  readonly eviction = new SlotHeap();
+  readonly eviction = new SlotHeap(NO_U32);
   readonly links = new Links();
   count = 0;
   capacity = 0;

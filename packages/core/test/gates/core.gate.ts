@@ -14,7 +14,10 @@ import {
   FixedQueue,
   HandleTable,
   Histogram,
+  NO_F64,
+  NO_U32,
   parseEndpoint,
+  SlotHeap,
   TimerTable,
   TokenBucket,
 } from '../../src/index.ts';
@@ -152,6 +155,24 @@ export const operations: GateOperation[] = [
       const rng = createSeededRng(7);
       const out = new Uint8Array(64);
       return () => rng.fill(out, 3, 37);
+    },
+  },
+  {
+    // A process may hold both: the same code then sees two types of columns.
+    name: 'SlotHeap: settle, peek and remove, of u32 beyond 2^31 and of f64 by turns',
+    setup: () => {
+      const [words, doubles] = [new SlotHeap(NO_U32), new SlotHeap(NO_F64)];
+      for (const heap of [words, doubles]) heap.grow(1024);
+      let i = 0;
+      return () => {
+        i = (i + 619) & 1023;
+        words.keys[i] = 0xffff_ffff - ((i * 31) & 511);
+        words.settle(i);
+        doubles.keys[i] = -1.5 * i;
+        doubles.settle(i);
+        words.remove(words.peek());
+        if ((i & 3) === 0) doubles.remove(doubles.peek());
+      };
     },
   },
 ];

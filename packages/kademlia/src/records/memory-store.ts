@@ -12,6 +12,7 @@ import {
   NO_U32,
   type Rng,
   resolveOptions,
+  SlotHeap,
 } from '@molia/core';
 import { RECORD_BYTES_MAX, RecordFlag, RecordType } from '@molia/wire';
 import { AccountUsage } from './accounts.ts';
@@ -25,7 +26,6 @@ import {
 } from './constants.ts';
 import { KeyTable, SLOTS_MAX } from './key-table.ts';
 import { ProviderLists } from './provider-lists.ts';
-import { SlotHeap } from './slot-heap.ts';
 import {
   PutVerdict,
   RecordMark,
@@ -74,10 +74,10 @@ class MemoryStore implements RecordStore {
   /** Mutable records only: an immutable record's hash is its key. */
   private readonly byHash: KeyTable;
   private readonly lists: ProviderLists;
-  private readonly expiry = new SlotHeap();
-  private readonly republish = new SlotHeap();
+  private readonly expiry = new SlotHeap(NO_F64);
+  private readonly republish = new SlotHeap(NO_F64);
   /** What goes first: greatest distance, cached before all else; keys are negated. Own records are not in it. */
-  private readonly eviction = new SlotHeap();
+  private readonly eviction = new SlotHeap(NO_F64);
 
   private capacity = 0;
   private count = 0;
