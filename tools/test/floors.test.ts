@@ -35,7 +35,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 
 /** Files that may import `node:*`: the edges where sockets, files and native libraries live. */
 const NODE_EDGE =
-  /^packages\/(?:(?:dht|native-shard)\/src\/|mainline\/src\/node\/|pkarr\/src\/(?:relay|dns\/sockets)\/|storage-wal\/src\/node-(?:fs|lock)\.ts$)/;
+  /^packages\/(?:(?:dht|native-shard)\/src\/|mainline\/src\/node\/|pkarr\/src\/(?:relay|name-server)\/|storage-wal\/src\/node-(?:fs|lock)\.ts$)/;
 /** Packages whose sources are engines: no clock, chance, timer or console. */
 const ENGINES = ['core', 'wire', 'wireguard', 'kademlia', 'metrics', 'erasure', 'storage-wal', 'mainline'];
 /** Engines inside packages that also have other parts. */

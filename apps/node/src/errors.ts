@@ -20,6 +20,7 @@ export type CliErrorCode =
   | 'DAEMON_NOT_RUNNING'
   | 'CONTROL_DENIED'
   | 'CONTROL_UNAVAILABLE'
+  | 'TLS_UNUSABLE'
   | 'INTERNAL';
 
 /** What a code means and what to do about it, in one sentence each. */
@@ -83,6 +84,10 @@ export const cliErrorDocs: Readonly<Record<CliErrorCode, ErrorDoc>> = {
       'The control socket or the HTTP address cannot be opened, or a daemon gave an answer that is not understood.',
     hint: 'Check control.socket and http.listen; run the same version of molia on both sides.',
   },
+  TLS_UNUSABLE: {
+    meaning: 'The certificate or the private key for DNS over HTTPS cannot be used.',
+    hint: 'Give a PEM certificate chain and the private key that belongs to it.',
+  },
   INTERNAL: {
     meaning: 'Something that should not happen: a bug in molia.',
     hint: 'Please report it with the log of the daemon.',
@@ -113,8 +118,10 @@ export const dhtHints: Readonly<Record<MoliaErrorCode | InputErrorCode, string>>
   STALE_SEQUENCE: 'Read the record again with get-mutable and write with a higher --seq.',
   CAS_MISMATCH: 'Read the record again with get-mutable and repeat with its sequence as --cas.',
   EQUIVOCATION: 'Two values were signed under one sequence; write again with a higher --seq.',
-  ADDRESS_IN_USE: 'Choose another port with --listen, or stop the program that holds it; port 0 takes any.',
-  ADDRESS_UNAVAILABLE: 'Choose an address of this machine with --listen, or 0.0.0.0.',
+  ADDRESS_IN_USE:
+    'Choose another port (--listen; --port of `molia pkarr dns`), or stop the program that holds it; port 0 takes any.',
+  ADDRESS_UNAVAILABLE:
+    'Choose an address of this machine (--listen; --host of `molia pkarr dns`), or 0.0.0.0; ports below 1024 need a right of their own.',
   TRANSPORT_FAILED: 'Check the network of this machine and start the node again.',
   STORE_LOCKED: 'Stop the process that is named, or choose another --data-dir.',
   STORE_UNUSABLE:

@@ -7,6 +7,7 @@ export function pkarrVerbs(verb: Verb, runs: Runs): void {
     'molia pkarr keygen',
     'molia pkarr publish my.zone',
     'molia pkarr resolve KEY',
+    'molia pkarr dns --port 5300 --upstream 9.9.9.9',
   ]);
   runs(
     verb(
@@ -82,6 +83,40 @@ export function pkarrVerbs(verb: Verb, runs: Runs): void {
       .option('--cache <packets>', 'packets in memory (default: 20000)', whole)
       .option('--testnet', 'a network of ten nodes in this process instead of the real one'),
     async () => (await import('./commands/pkarr/relay.ts')).relay,
+  );
+  runs(
+    networkOptions(
+      verb(
+        'dns',
+        'serve DNS: names under public keys from their packets, all others from upstream servers',
+        [
+          'molia pkarr dns --port 5300 --upstream 9.9.9.9 --upstream 1.1.1.1:53',
+          'molia pkarr dns --port 5300 --no-dht --relay https://pkarr.pubky.org',
+          'molia pkarr dns --host 0.0.0.0 --upstream 9.9.9.9 --https-port 443 --tls-cert cert.pem --tls-key key.pem',
+        ],
+        pkarr,
+      ),
+    )
+      .option('--host <address>', 'address to listen on (default: 127.0.0.1)')
+      .option('--port <port>', 'UDP and TCP port, 0 takes any (default: 53)', whole)
+      .option('--upstream <address>', 'forward ordinary names to ADDRESS[:PORT]; may be repeated', collect)
+      .option('--dht-host <address>', 'address of the UDP socket for the DHT (default: 0.0.0.0)')
+      .option('--https-port <port>', 'serve DNS over HTTPS on this TCP port, 0 takes any', whole)
+      .option('--https-host <address>', 'address for HTTPS (default: that of --host)')
+      .option(
+        '--tls-cert <file>',
+        'PEM certificate chain; without it HTTPS is plain HTTP for a proxy in front',
+      )
+      .option('--tls-key <file>', 'PEM private key of the certificate')
+      .option('--trusted-proxy <network>', 'believe its X-Forwarded-For; may be repeated', collect)
+      .option('--top-level-domain <label>', 'label that may stand behind a key (default: key)')
+      .option('--queries-per-second <n>', 'of one client network, 0 = no limit (default: 200)', whole)
+      .option('--ttl-min <seconds>', 'use a packet for so long at least (default: 60)', whole)
+      .option('--ttl-max <seconds>', 'look a key up again after so long at most (default: 86400)', whole)
+      .option('--cache-bytes <n>', 'size of the cache (default: 33554432)', whole)
+      .option('--stats <seconds>', 'print statistics so often, 0 = never (default: 60 with --json)', whole)
+      .option('--log-level <level>', 'trace, debug, info, warn, error or silent'),
+    async () => (await import('./commands/pkarr/dns.ts')).dns,
   );
 }
 

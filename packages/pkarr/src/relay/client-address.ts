@@ -23,7 +23,7 @@ export class ClientAddresses {
   }
 
   /** Walks X-Forwarded-For from its end, past trusted proxies, to the first address that nobody we trust vouches for. */
-  of(request: IncomingMessage): string {
+  of(request: Pick<IncomingMessage, 'headers' | 'socket'>): string {
     let address = plain(request.socket.remoteAddress ?? '');
     if (!this.#isProxy(address)) return address;
     const header = request.headers['x-forwarded-for'];

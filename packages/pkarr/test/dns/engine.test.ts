@@ -1,6 +1,6 @@
 /** What is answered: zones of keys, aliases, delegations, forwarded names, refusals. In virtual time. */
 import { describe, expect, test } from 'vitest';
-import { Carrier, DnsVerdict } from '../../src/dns/index.ts';
+import { Carrier, DnsVerdict } from '../../src/name-server/index.ts';
 import { a, cname, KEY, keyBytes, Lab, ns, OTHER_KEY, packet, query, read, soa, txt } from './lab.ts';
 
 function labWith(...records: Parameters<typeof packet>): Lab {

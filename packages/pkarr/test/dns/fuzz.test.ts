@@ -1,7 +1,7 @@
 /** Seeded fuzzing of what strangers send: `MOLIA_FUZZ_RUNS` inputs of each kind, 5,000 unless told. */
 import { createSeededRng, randomBelow } from '@molia/core';
 import { expect, test } from 'vitest';
-import { DnsVerdict } from '../../src/dns/index.ts';
+import { DnsVerdict } from '../../src/name-server/index.ts';
 import { a, cname, KEY, Lab, ns, packet, query, read, replyTo, soa, txt } from './lab.ts';
 
 const RUNS = Number(process.env['MOLIA_FUZZ_RUNS'] ?? 5_000);

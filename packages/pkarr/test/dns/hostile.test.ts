@@ -1,7 +1,7 @@
 /** Hostile input and floods: nothing throws, nothing grows, answers go on, and nobody is sent more than the limits allow. */
 import { createSeededRng, parseEndpoint } from '@molia/core';
 import { describe, expect, test } from 'vitest';
-import { Carrier, DnsEngine, DnsVerdict } from '../../src/dns/index.ts';
+import { Carrier, DnsEngine, DnsVerdict } from '../../src/name-server/index.ts';
 import { a, KEY, Lab, ns, packet, query, read, replyTo, txt, UPSTREAMS } from './lab.ts';
 
 const HEADER = '0007 0100 0001 0000 0000 0000';

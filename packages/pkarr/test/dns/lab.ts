@@ -1,8 +1,8 @@
 /** The engine in virtual time, and messages made and read by another program's codec (npm dns-packet). */
 import { createSeededRng, parseEndpoint } from '@molia/core';
 import * as codec from 'dns-packet';
-import { Carrier, DnsEngine, type EngineOptions, type Output } from '../../src/dns/index.ts';
 import { Keypair } from '../../src/index.ts';
+import { Carrier, DnsEngine, type EngineOptions, type Output } from '../../src/name-server/index.ts';
 
 export type Answer = codec.Answer;
 type Asked = Extract<Output, { kind: 'ask' }>;

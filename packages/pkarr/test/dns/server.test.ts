@@ -7,7 +7,7 @@ import { connect as http2 } from 'node:http2';
 import { request as https } from 'node:https';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createNameServer, type NameServer, type NameServerOptions } from '../../src/dns/index.ts';
+import { createNameServer, type NameServer, type NameServerOptions } from '../../src/name-server/index.ts';
 import { a, cname, KEY, keyBytes, OTHER_KEY, packet, query, read, txt } from './lab.ts';
 import { TEST_CERT, TEST_KEY } from './tls.ts';
 import { startUpstream, type Upstream } from './upstream.ts';
@@ -240,12 +240,12 @@ describe('over HTTPS', () => {
     expect(await status(fetch(base.replace('dns-query', 'readyz')))).toBe(200);
   });
 
-  test('behind a proxy the client is the last one that it names', async () => {
+  test('behind a proxy the client is the last one that it names and that is no proxy itself', async () => {
     const proxied = await createNameServer({
       client,
       port: 0,
       httpsPort: 0,
-      behindProxy: true,
+      trustedProxies: ['127.0.0.0/8'],
       queriesPerSecond: 1,
       queriesBurst: 2,
     });
@@ -326,6 +326,9 @@ describe('starting and stopping', () => {
     await expect(createNameServer({ upstreams: ['dns.example.com'] })).rejects.toThrow(/dns\.example\.com/);
     await expect(createNameServer({ port: 0, tlsCert: TEST_CERT })).rejects.toThrow(/tlsKey/);
     await expect(createNameServer({ port: 0, httpsPath: 'x y' })).rejects.toThrow(/httpsPath/);
+    await expect(createNameServer({ port: 0, httpsPort: 0, trustedProxies: ['here'] })).rejects.toThrow(
+      /here/,
+    );
   });
 
   test('closing gives the answers that are owed and frees the port', async () => {

@@ -2,8 +2,8 @@
 import { execFile, spawnSync } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createNameServer, type NameServer } from '../../../src/dns/index.ts';
 import { Keypair, PacketBuilder } from '../../../src/index.ts';
+import { createNameServer, type NameServer } from '../../../src/name-server/index.ts';
 import { a } from '../lab.ts';
 import { TEST_CERT, TEST_KEY } from '../tls.ts';
 import { startUpstream, type Upstream } from '../upstream.ts';

@@ -15,11 +15,11 @@ import {
   resolveOptions,
   writeEndpoint,
 } from '@molia/core';
-import { DnsEngine, ENGINE_DEFAULTS } from '../engine.ts';
-import { findPacket, type PacketSource } from '../packet-source.ts';
-import { Carrier, DnsVerdict, type Output } from '../types.ts';
+import { DnsEngine, ENGINE_DEFAULTS } from '../dns/engine.ts';
+import { Carrier, DnsVerdict, type Output } from '../dns/types.ts';
 import { Asks } from './asks.ts';
 import { HttpsClients } from './https.ts';
+import { findPacket, type PacketSource } from './packet-source.ts';
 import { TcpClients } from './tcp.ts';
 
 export type NameServerErrorCode =
@@ -49,8 +49,8 @@ const DEFAULTS = Object.freeze({
   /** PEM. Without both the HTTPS port speaks plain HTTP, for a proxy in front. */
   tlsCert: undefined as string | Uint8Array | undefined,
   tlsKey: undefined as string | Uint8Array | undefined,
-  /** Whether the last entry of X-Forwarded-For is the client. */
-  behindProxy: false as boolean,
+  /** Addresses and networks of proxies in front of HTTPS, whose X-Forwarded-For is believed. */
+  trustedProxies: [] as readonly string[],
   tcpConnectionsMax: 512 as number,
   tcpConnectionsPerAddressMax: 64 as number,
   /** Unanswered queries of one connection before the next is read. */
@@ -156,6 +156,7 @@ export class NameServer {
               return verdict === DnsVerdict.LIMITED ? 'limited' : 'malformed';
             });
     } catch (cause) {
+      if (cause instanceof RangeError) throw cause;
       throw new MoliaError<NameServerErrorCode>(
         'TLS_UNUSABLE',
         `the certificate or its key cannot be used: ${cause instanceof Error ? cause.message : cause}`,

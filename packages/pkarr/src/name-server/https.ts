@@ -10,6 +10,7 @@ import {
   type Http2ServerResponse,
 } from 'node:http2';
 import { isIP } from 'node:net';
+import { ClientAddresses } from '../relay/client-address.ts';
 
 const MEDIA_TYPE = 'application/dns-message';
 /** A query longer than this is none. */
@@ -21,7 +22,7 @@ const STREAMS_MAX = 100;
 export interface HttpsOptions {
   readonly httpsPath: string;
   readonly httpsConnectionsMax: number;
-  readonly behindProxy: boolean;
+  readonly trustedProxies: readonly string[];
   readonly tlsCert: string | Uint8Array | undefined;
   readonly tlsKey: string | Uint8Array | undefined;
 }
@@ -41,6 +42,7 @@ export class HttpsClients {
     port: number,
     bytes: Uint8Array,
   ) => HttpsVerdict;
+  private readonly addresses: ClientAddresses;
   private readonly waiting = new Map<number, Response>();
   private readonly closers = new Set<() => void>();
   private nextClient = 1;
@@ -52,6 +54,7 @@ export class HttpsClients {
     onQuery: (client: number, address: string, port: number, bytes: Uint8Array) => HttpsVerdict,
   ) {
     this.options = options;
+    this.addresses = new ClientAddresses(options.trustedProxies);
     this.onQuery = onQuery;
     const { tlsCert, tlsKey } = options;
     const serve = (request: Request, response: Response): void => this.serve(request, response);
@@ -158,13 +161,13 @@ export class HttpsClients {
   }
 
   private query(request: Request, response: Response, bytes: Uint8Array): void {
-    const { remoteAddress, remotePort } = request.socket;
-    const address = this.addressOf(request) ?? remoteAddress;
-    if (address === undefined) return;
+    const address = this.addresses.of(request);
+    // The connection is gone already.
+    if (isIP(address) === 0) return;
     const client = this.nextClient++;
     this.waiting.set(client, response);
     response.once('close', () => this.waiting.delete(client));
-    const verdict = this.onQuery(client, address, remotePort ?? 0, bytes);
+    const verdict = this.onQuery(client, address, request.socket.remotePort ?? 0, bytes);
     if (verdict === 'taken') return;
     this.waiting.delete(client);
     if (verdict === 'malformed') this.text(response, 400, 'that is no DNS query');
@@ -172,14 +175,6 @@ export class HttpsClients {
       this.head(response, 429, { 'content-type': 'text/plain', 'retry-after': 1 });
       response.end('too many queries from your network\n');
     }
-  }
-
-  /** What the proxy in front says; of several entries the last, since only that one is the proxy's own. */
-  private addressOf(request: Request): string | undefined {
-    if (!this.options.behindProxy) return undefined;
-    const given = request.headers['x-forwarded-for'];
-    const last = (Array.isArray(given) ? given.join(',') : (given ?? '')).split(',').at(-1)?.trim() ?? '';
-    return isIP(last) === 0 ? undefined : last;
   }
 
   private text(response: Response, status: number, text: string): void {

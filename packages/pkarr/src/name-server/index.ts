@@ -1,5 +1,6 @@
 /** @molia/pkarr/dns: a name server for public keys and everything else, over UDP, TCP and HTTPS. Needs Node. */
-export { DnsEngine, ENGINE_DEFAULTS, type EngineOptions } from './engine.ts';
+export { DnsEngine, ENGINE_DEFAULTS, type EngineOptions } from '../dns/engine.ts';
+export { Carrier, DnsVerdict, type Output } from '../dns/types.ts';
 export type { PacketSource } from './packet-source.ts';
 export type {
   BoundPlace,
@@ -7,6 +8,5 @@ export type {
   NameServerErrorCode,
   NameServerOptions,
   NameServerStats,
-} from './sockets/server.ts';
-export { createNameServer } from './sockets/server.ts';
-export { Carrier, DnsVerdict, type Output } from './types.ts';
+} from './server.ts';
+export { createNameServer } from './server.ts';
