@@ -8,13 +8,16 @@ import { reason } from '../datadir.ts';
 import { cliError, misuse } from '../errors.ts';
 import type { Context } from '../program.ts';
 
-/** The configuration as the flags, the environment and the file make it. */
-export function configOf(context: Context): Config {
+/**
+ * The configuration as the flags, the environment and the file make it. `own`: options of the verb that are spelled like a flag of
+ * the daemon and mean something else.
+ */
+export function configOf(context: Context, own: readonly string[] = []): Config {
   const flags: Record<string, unknown> = {};
   for (const key of configKeys) {
     if (key.flag === undefined) continue;
     const name = key.flag.slice(2).replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
-    if (context.options[name] !== undefined) flags[key.path] = context.options[name];
+    if (context.options[name] !== undefined && !own.includes(name)) flags[key.path] = context.options[name];
   }
   return loadConfig({ flags, env: process.env, file: context.options['config'] as string | undefined });
 }

@@ -321,8 +321,11 @@ export class NameServer {
       this.drain();
     };
     const { client } = this.options;
-    const found =
-      client === undefined ? Promise.reject(new Error('no client')) : findPacket(client, key, abort.signal);
+    // In a promise from the start: a client that throws is one that could not ask anybody.
+    const found = Promise.resolve().then(() => {
+      if (client === undefined) throw new Error('no client');
+      return findPacket(client, key, abort.signal);
+    });
     found.then(
       (packet) =>
         land(() => {

@@ -52,7 +52,7 @@ export async function dns(context: Context): Promise<void> {
   if (options.tlsCert !== undefined && options.httpsPort === undefined)
     throw cliError('USAGE', '--tls-cert is of no use without --https-port');
   await checkNetwork(options);
-  const log = await createLog(configOf(context));
+  const log = await createLog(configOf(context, ['bootstrap']));
   const source = new Packets(context, options, log);
   const server = await startServer(options, source);
   // Only now: the names of the DHT's first nodes and of relays may be asked of this very server.

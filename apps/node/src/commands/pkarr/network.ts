@@ -79,7 +79,8 @@ export function keyArgument(text: string): PublicKey {
 /** The key pair of `--key`, or of the data directory. */
 export function keypairOf(context: Context): Keypair {
   const given = context.options['key'] as string | undefined;
-  const file = given === undefined ? join(configOf(context).dataDir, KEY_FILE) : resolve(given);
+  const file =
+    given === undefined ? join(configOf(context, ['bootstrap']).dataDir, KEY_FILE) : resolve(given);
   const seed = readIdentitySeed(file);
   if (seed === undefined)
     throw cliError('FILE_NOT_FOUND', `${file} does not exist`, {
