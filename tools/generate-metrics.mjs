@@ -16,8 +16,8 @@ export const page = join(root, 'docs/operations/metrics.md');
 export function metricsPage(text) {
   const help = new Map([...text.matchAll(/^# HELP (\S+) (.*)$/gm)].map(([, name, words]) => [name, words]));
   const rows = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)]
-    .map(([, name, kind]) => `| \`${name}\` | ${kind} | ${(help.get(name) ?? '').replaceAll('|', '\\|')} |`)
-    .sort();
+    .sort(([, a], [, b]) => (a < b ? -1 : 1))
+    .map(([, name, kind]) => `| \`${name}\` | ${kind} | ${(help.get(name) ?? '').replaceAll('|', '\\|')} |`);
   return `${[
     '# Metrics',
     '',
