@@ -68,7 +68,7 @@ function slowTransport(slow: { on: boolean; ms: number }): Transport {
   };
 }
 
-it('reads from the fastest: slow holders cost a blob less than their own delay', {
+it('is read whole while holders of its shards answer late', {
   timeout: WAIT_MS,
 }, async () => {
   const slow = { on: false, ms: 400 };

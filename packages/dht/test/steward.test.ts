@@ -68,7 +68,7 @@ it('states pinned records again, and remembers over a restart what is pinned', {
   expect(again.pins().map((pin) => [pin.key, pin.kind, pin.addedUnix])).toEqual(
     before.map((pin) => [pin.key, pin.kind, pin.addedUnix]),
   );
-  // All who held them are gone: those who come later get them from the steward's visits.
+  // It visits them anew.
   await until(() => again.pins().every(({ state }) => state === 'alive'));
 });
 
