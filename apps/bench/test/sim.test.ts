@@ -85,7 +85,7 @@ describe('invariants', () => {
       reordering: 0.2,
       reorderMs: 100,
     });
-    cluster.simulator.tap = new AmplificationWatch(3, report);
+    cluster.simulator.tap = new AmplificationWatch(3, () => cluster.simulator.nowMs, report);
     cluster.populate();
     const put = cluster.put(cluster.someone());
     cluster.simulator.run(10_000);

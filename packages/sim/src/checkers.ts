@@ -75,26 +75,33 @@ export class SequenceWatch {
   }
 }
 
+/** Answers come at once: what a host sends so long after a datagram, milliseconds, it sends for reasons of its own. */
+const ANSWER_MS = 5_000;
+
 /**
  * Bytes to addresses that have not proven themselves: until a host has had a second datagram from another, the first may be
- * spoofed, and what it sends there from then on must stay within `factor` times what came. A tap of the simulator.
+ * spoofed, and what it sends there in the 5 s from then on must stay within `factor` times what came. A tap of the simulator.
  */
 export class AmplificationWatch implements Tap {
   /** By host and the other one, what it has heard from it and sent it since. */
-  readonly #flows = new Map<string, { heard: number; bytesIn: number; bytesOut: number }>();
+  readonly #flows = new Map<string, { heard: number; atMs: number; bytesIn: number; bytesOut: number }>();
   /** Of each pair, who was heard first: what it hears later may be an answer. */
   readonly #first = new Map<string, number>();
   readonly #report: Report;
   readonly #factor: number;
+  readonly #now: () => number;
 
-  constructor(factor: number, report: Report) {
+  /** `now`: milliseconds of the simulation. */
+  constructor(factor: number, now: () => number, report: Report) {
     this.#factor = factor;
+    this.#now = now;
     this.#report = report;
   }
 
   sent(from: number, to: number, length: number): void {
     const flow = this.#flows.get(`${from} ${to}`);
     if (flow === undefined || flow.heard !== 1 || this.#first.get(pairName(from, to)) !== to) return;
+    if (this.#now() - flow.atMs >= ANSWER_MS) return;
     flow.bytesOut += length;
     if (flow.bytesOut > this.#factor * flow.bytesIn)
       this.#report(`host ${from} answered ${flow.bytesOut} bytes to ${flow.bytesIn} of unproven host ${to}`);
@@ -106,7 +113,7 @@ export class AmplificationWatch implements Tap {
     const name = `${to} ${from}`;
     const flow = this.#flows.get(name);
     if (flow === undefined) {
-      this.#flows.set(name, { heard: 1, bytesIn: length, bytesOut: 0 });
+      this.#flows.set(name, { heard: 1, atMs: this.#now(), bytesIn: length, bytesOut: 0 });
     } else {
       flow.heard++;
       flow.bytesIn += length;

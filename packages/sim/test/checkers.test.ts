@@ -39,7 +39,12 @@ describe('checkers', () => {
 
   it('notice answers too large for an unproven address, and let a proven one have them', () => {
     const found: string[] = [];
-    const watch = new AmplificationWatch(3, (line) => found.push(line));
+    let nowMs = 0;
+    const watch = new AmplificationWatch(
+      3,
+      () => nowMs,
+      (line) => found.push(line),
+    );
     const pass = (from: number, to: number, length: number): void => {
       watch.sent(from, to, length);
       watch.carried(from, to, length);
@@ -65,6 +70,10 @@ describe('checkers', () => {
     watch.sent(7, 8, 30);
     expect(found).toHaveLength(1);
     watch.sent(7, 8, 1);
+    expect(found).toHaveLength(2);
+    // Much later it asks for itself.
+    nowMs = 5_000;
+    watch.sent(7, 8, 1_000);
     expect(found).toHaveLength(2);
   });
 });

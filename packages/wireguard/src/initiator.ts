@@ -156,6 +156,10 @@ export function retryHandshake(state: State, now: Millis, row: number): void {
     giveUp(state, now, row);
     return;
   }
+  if (!mayCall(state, now, row)) {
+    state.setDeadline(row, RETRANSMIT, now + REKEY_TIMEOUT_MS);
+    return;
+  }
   peers.attempts[row] = (peers.attempts[row] as number) + 1;
   peers.want(row, WANT_INITIATION);
 }

@@ -62,9 +62,10 @@ export class Invariants {
   constructor(cluster: Cluster, tuning: Partial<Tuning> = {}) {
     this.#cluster = cluster;
     this.#tuning = { ...DEFAULTS, ...tuning };
-    this.#amplification = new AmplificationWatch(AMPLIFICATION, (line) => this.#report(line));
-    cluster.observers.push((node, event, attempt) => this.#observe(node, event, attempt));
     const { simulator } = cluster;
+    const now = (): number => simulator.nowMs;
+    this.#amplification = new AmplificationWatch(AMPLIFICATION, now, (line) => this.#report(line));
+    cluster.observers.push((node, event, attempt) => this.#observe(node, event, attempt));
     simulator.tap = {
       sent: (from, to, length) => this.#amplification.sent(from, to, length),
       carried: (from, to, length) => this.#carried(from, to, length),
