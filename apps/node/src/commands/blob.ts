@@ -8,7 +8,7 @@ import { cliError, misuse } from '../errors.ts';
 import { humanBytes } from '../output.ts';
 import type { Context } from '../program.ts';
 import { ProgressBar } from '../progress-bar.ts';
-import { controlOf, nodes } from './shared.ts';
+import { controlOf, nodes } from './verb-io.ts';
 
 type Line = Record<string, unknown>;
 

@@ -4,7 +4,7 @@ import { type ConfigKey, configKeys } from '../config-keys.ts';
 import { memoryTerms } from '../memory.ts';
 import { columns, humanBytes } from '../output.ts';
 import type { Context } from '../program.ts';
-import { configOf } from './shared.ts';
+import { configOf } from './verb-io.ts';
 
 export async function config(context: Context): Promise<void> {
   const { output, options } = context;

@@ -7,7 +7,7 @@ import { cliError } from '../errors.ts';
 import { lockOwner } from '../lock.ts';
 import { columns } from '../output.ts';
 import type { Context } from '../program.ts';
-import { configOf } from './shared.ts';
+import { configOf } from './verb-io.ts';
 
 export async function id(context: Context): Promise<void> {
   const { output } = context;

@@ -1,8 +1,8 @@
 /** `molia put-mutable`, `get-mutable`, `delete`: records that only their owner can replace. */
 import { Header } from '../control-protocol.ts';
 import type { Context } from '../program.ts';
-import { controlOf, hexKey, nodes, readInput } from './shared.ts';
 import { deliver } from './values.ts';
+import { controlOf, hexKey, nodes, readInput } from './verb-io.ts';
 
 export async function putMutable(context: Context, namespace: string, file: string): Promise<void> {
   const { output, options } = context;

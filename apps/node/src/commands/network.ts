@@ -1,7 +1,7 @@
 /** `molia lookup`, `peers`, `ping`. */
 import { columns } from '../output.ts';
 import type { Context } from '../program.ts';
-import { controlOf, hexKey } from './shared.ts';
+import { controlOf, hexKey } from './verb-io.ts';
 
 export async function lookup(context: Context, text: string): Promise<void> {
   const { output, options } = context;

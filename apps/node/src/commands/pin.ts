@@ -2,7 +2,7 @@
 import { MoliaError } from '@molia/core';
 import type { Context } from '../program.ts';
 import { blobKey } from './blob.ts';
-import { controlOf } from './shared.ts';
+import { controlOf } from './verb-io.ts';
 
 type Pin = Record<'key' | 'kind' | 'state', string> & Record<'checkedUnix' | 'missing' | 'lost', number>;
 

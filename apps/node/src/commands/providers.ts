@@ -1,6 +1,6 @@
 /** `molia announce` and `molia providers`. */
 import type { Context } from '../program.ts';
-import { controlOf, hexKey, nodes } from './shared.ts';
+import { controlOf, hexKey, nodes } from './verb-io.ts';
 
 export async function announce(context: Context, text: string): Promise<void> {
   const { output, options } = context;

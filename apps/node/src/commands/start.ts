@@ -7,7 +7,7 @@ import type { Logger } from '../log.ts';
 import type { Context } from '../program.ts';
 import { stopSignal } from '../signals.ts';
 import { readVersion } from '../version.ts';
-import { configOf } from './shared.ts';
+import { configOf } from './verb-io.ts';
 
 export async function start(context: Context): Promise<void> {
   // In place before anything says that the daemon runs: a supervisor may signal as soon as it reads that.

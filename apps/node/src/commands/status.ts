@@ -4,7 +4,7 @@ import { cliError, dhtHints } from '../errors.ts';
 import { lockOwner } from '../lock.ts';
 import { columns, humanBytes } from '../output.ts';
 import type { Context } from '../program.ts';
-import { configOf, controlOf } from './shared.ts';
+import { configOf, controlOf } from './verb-io.ts';
 
 /** How long `stop` waits for the daemon to be gone. */
 const STOP_MS_MAX = 15_000;

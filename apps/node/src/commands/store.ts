@@ -9,7 +9,7 @@ import { cliError, misuse } from '../errors.ts';
 import { lockOwner } from '../lock.ts';
 import { humanBytes, jsonLine } from '../output.ts';
 import type { Context } from '../program.ts';
-import { configOf } from './shared.ts';
+import { configOf } from './verb-io.ts';
 
 /** What a data directory holds, each in a directory of its own. */
 const STORES = ['records', 'peerstore'] as const;

@@ -13,8 +13,8 @@ import type { Context } from '../program.ts';
 import { openService } from '../service.ts';
 import { stopSignal } from '../signals.ts';
 import { readVersion } from '../version.ts';
-import { configOf } from './shared.ts';
 import { report } from './start.ts';
+import { configOf } from './verb-io.ts';
 
 /** Nodes in one process; each has a socket and a routing table. */
 const NODES_MAX = 256;

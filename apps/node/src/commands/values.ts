@@ -1,6 +1,6 @@
 /** `molia put` and `molia get`: immutable values under their hash. */
 import type { Context } from '../program.ts';
-import { controlOf, hexKey, nodes, readInput, writeOutput } from './shared.ts';
+import { controlOf, hexKey, nodes, readInput, writeOutput } from './verb-io.ts';
 
 export async function put(context: Context, file: string): Promise<void> {
   const { output, options } = context;

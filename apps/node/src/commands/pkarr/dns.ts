@@ -7,7 +7,7 @@ import { columns } from '../../output.ts';
 import type { Context } from '../../program.ts';
 import { stopSignal } from '../../signals.ts';
 import { readVersion } from '../../version.ts';
-import { configOf, readInput } from '../shared.ts';
+import { configOf, readInput } from '../verb-io.ts';
 import { openMainline } from './network.ts';
 
 /** Between two attempts to reach the DHT, doubling. */

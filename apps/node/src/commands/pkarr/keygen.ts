@@ -4,7 +4,7 @@ import { wipe } from '@molia/core';
 import { Keypair } from '@molia/pkarr';
 import { openDataDir, writeIdentitySeed } from '../../datadir.ts';
 import type { Context } from '../../program.ts';
-import { configOf } from '../shared.ts';
+import { configOf } from '../verb-io.ts';
 import { KEY_FILE } from './network.ts';
 
 export async function keygen(context: Context): Promise<void> {

@@ -6,7 +6,7 @@ import { createPkarrClient, Keypair, type PkarrClient, PublicKey } from '@molia/
 import { readIdentitySeed } from '../../datadir.ts';
 import { cliError } from '../../errors.ts';
 import type { Context } from '../../program.ts';
-import { configOf } from '../shared.ts';
+import { configOf } from '../verb-io.ts';
 
 /** Name of the secret key in the data directory. */
 export const KEY_FILE = 'pkarr.key';

@@ -3,7 +3,7 @@ import { MoliaError } from '@molia/core';
 import { type Keypair, nextTimestamp, type PkarrClient, parseZone, SignedPacket } from '@molia/pkarr';
 import { cliError } from '../../errors.ts';
 import type { Context } from '../../program.ts';
-import { nodes, readInput } from '../shared.ts';
+import { nodes, readInput } from '../verb-io.ts';
 import { isCode, keypairOf, withNetwork } from './network.ts';
 
 export async function publish(context: Context, file: string): Promise<void> {

@@ -4,7 +4,7 @@ import { createRepublisher, type RepublishEvent } from '@molia/pkarr';
 import { cliError, plainError } from '../../errors.ts';
 import type { Context } from '../../program.ts';
 import { stopSignal } from '../../signals.ts';
-import { nodes, readInput } from '../shared.ts';
+import { nodes, readInput } from '../verb-io.ts';
 import { keyArgument, openNetwork } from './network.ts';
 
 export async function republish(context: Context, ...given: unknown[]): Promise<void> {
